@@ -1,0 +1,270 @@
+// Package eventstore is the port to the log: append with the revision that was read, read a stream or everything,
+// subscribe. Package eventstoretest holds the contract below as one suite; embedded and kurrent are its adapters.
+//
+// Not here: what events mean (domain), who may append (commands), and how a read model is fed (projections).
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Limits that every adapter enforces with ErrInvalid. They are KurrentDB's defaults, so that whatever the embedded
+// store took can be copied there.
+const (
+	EventBytesMax  = 1 << 20 // data and metadata of one event together
+	AppendBytesMax = 1 << 20 // data and metadata of all events of one append together
+	AppendMax      = 1000    // events in one append
+	StreamNameMax  = 512     // bytes
+	TypeNameMax    = 128     // bytes
+)
+
+// Revision numbers the events of one stream from 0, without gaps.
+type Revision int64
+
+// NoStream is the revision of a stream that has no event yet. As an expectation it means: the stream must not exist.
+const NoStream Revision = -1
+
+// Position is a place in the log's total order. Positions grow from event to event but are not dense: nothing may be
+// computed from their difference. The zero Position is before the first event. KurrentDB has two numbers, and both are
+// kept; the embedded store uses one number for both.
+type Position struct {
+	Commit, Prepare uint64
+}
+
+// Compare returns -1, 0 or +1 as p is before, at or after q.
+func (p Position) Compare(q Position) int {
+	switch {
+	case p == q:
+		return 0
+	case p.Commit < q.Commit || p.Commit == q.Commit && p.Prepare < q.Prepare:
+		return -1
+	}
+	return 1
+}
+
+// Before reports whether p is strictly before q.
+func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
+
+// IsZero reports whether p is before the first event.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// String writes p as clients see it in Daybook-Position: "commit" or, where the two differ, "commit.prepare".
+func (p Position) String() string {
+	if p.Commit == p.Prepare {
+		return strconv.FormatUint(p.Commit, 10)
+	}
+	return strconv.FormatUint(p.Commit, 10) + "." + strconv.FormatUint(p.Prepare, 10)
+}
+
+// ParsePosition reads what Position.String wrote. Anything else is ErrInvalid.
+func ParsePosition(s string) (Position, error) {
+	commit, prepare, two := strings.Cut(s, ".")
+	if !two {
+		prepare = commit
+	}
+	c, errC := strconv.ParseUint(commit, 10, 64)
+	p, errP := strconv.ParseUint(prepare, 10, 64)
+	if errC != nil || errP != nil || (Position{c, p}).String() != s {
+		return Position{}, fmt.Errorf("%w: %q is not a position", ErrInvalid, s)
+	}
+	return Position{c, p}, nil
+}
+
+// NewEvent is an event that is about to be appended.
+type NewEvent struct {
+	ID       uuid.UUID // the caller's; a repeated append is recognised by it
+	Type     string    // the stored name, for example tab.opened.v1
+	Data     []byte    // JSON
+	Metadata []byte    // JSON, or nil
+}
+
+// Event is an event of the log. Its slices belong to the caller, who must not change them.
+type Event struct {
+	Stream   string
+	Revision Revision
+	Position Position
+	ID       uuid.UUID
+	Type     string
+	Created  time.Time // when the log took it, UTC; what happened when is told by Data
+	Data     []byte
+	Metadata []byte // nil if none was given
+}
+
+// Appended tells where the last event of an append stands.
+type Appended struct {
+	Revision Revision
+	Position Position
+}
+
+// Direction of a read.
+type Direction bool
+
+const (
+	Forward  Direction = false
+	Backward Direction = true
+)
+
+// StreamRead says what ReadStream yields. The zero value is the whole stream, oldest first.
+type StreamRead struct {
+	// From is the first revision to yield, inclusive. Backward, a From of Last starts at the end.
+	From      Revision
+	Direction Direction
+	Limit     int // 0: no limit
+	// Fresh demands the newest state (in a cluster: the leader's). Commands set it for what they decide on.
+	Fresh bool
+}
+
+// Last, as the From of a backward read, is the end of the stream.
+const Last Revision = -1
+
+// LogRead says what ReadAll yields. The zero value is the whole log, oldest first.
+type LogRead struct {
+	// After is exclusive: forward, events after it; backward, events before it, where the zero Position is the end.
+	After     Position
+	Direction Direction
+	Filter    Filter
+	Limit     int // 0: no limit
+}
+
+// Filter chooses events by stream and type. Both parts must match; an empty part matches all.
+type Filter struct {
+	// Prefixes of stream names. A prefix that reaches past the second '-' or to the end of a name, as "tab-S-" and
+	// "store-S" do, names one store's events, and an adapter reads those without looking at other stores'.
+	Prefixes []string
+	Types    []string // exact type names
+}
+
+// Matches reports whether an event of this stream and type passes.
+func (f Filter) Matches(stream, typ string) bool {
+	return matches(f.Prefixes, stream, strings.HasPrefix) && matches(f.Types, typ, func(a, b string) bool { return a == b })
+}
+
+func matches(wanted []string, s string, match func(s, want string) bool) bool {
+	for _, want := range wanted {
+		if match(s, want) {
+			return true
+		}
+	}
+	return len(wanted) == 0
+}
+
+// Store is a log of events.
+//
+// Every method obeys its context: it returns within 50 ms of the context's end, with the context's error. All methods
+// may be called concurrently. After Close they return ErrClosed.
+type Store interface {
+	// Identity names this log for ever. Positions mean nothing in a log of another identity.
+	Identity(ctx context.Context) (string, error)
+
+	// Append writes events atomically and in order at the end of a stream, whose last revision must be expected, and
+	// returns once they are durable. There is no "any revision".
+	//
+	// It returns a *Conflict, and writes nothing, unless the stream is at expected. The exception is repetition: if
+	// expected is behind the end and the same event ids already stand at the places right after it, the append
+	// succeeds with the old places and writes nothing. An expectation at the end appends without looking at ids. So
+	// after an unknown outcome (a context's end, a lost connection) repeat the same call: same revision, same ids.
+	//
+	// At least one event is needed; ErrInvalid names what is wrong with the input.
+	Append(ctx context.Context, stream string, expected Revision, events []NewEvent) (Appended, error)
+
+	// ReadStream yields a stream's events. A stream that does not exist is empty. After yielding an error it stops.
+	ReadStream(ctx context.Context, stream string, read StreamRead) iter.Seq2[Event, error]
+
+	// ReadAll yields the log's events, up to the end as it was when the read began. After yielding an error it stops.
+	ReadAll(ctx context.Context, read LogRead) iter.Seq2[Event, error]
+
+	// Head is the position of the last event that reads can see, zero for an empty log.
+	Head(ctx context.Context) (Position, error)
+
+	// Subscribe follows the log from the first matching event after the given position, for ever. An error is
+	// returned only for bad input or a closed store; anything else shows up in Next.
+	Subscribe(ctx context.Context, after Position, filter Filter) (Subscription, error)
+
+	// Close ends subscriptions and reads and releases what the store holds.
+	Close() error
+}
+
+// Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.
+type Subscription interface {
+	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. An error that is not the
+	// context's is final: Close, and Subscribe again after the last batch that was handled.
+	Next(ctx context.Context) (Batch, error)
+	Close() error
+}
+
+// Batch is a piece of the log as a subscription sees it.
+type Batch struct {
+	Events []Event // matching ones, in log order; may be empty
+	// Position is where the follower stands after this batch: every matching event at or before it was delivered.
+	// It also moves past events that do not match, within 100 ms of their append.
+	Position Position
+	// CaughtUp says that at some moment since the previous batch, Position was the end of the log. A subscription
+	// says so once when it first catches up (at once, with an empty batch, in an empty log), and with every batch
+	// that reaches the end again.
+	CaughtUp bool
+}
+
+// Errors. Adapters wrap them; test with errors.Is and errors.As.
+var (
+	// ErrInvalid: the input breaks a rule of the port. Nothing was written.
+	ErrInvalid = errors.New("invalid")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("event store is closed")
+	// ErrUnavailable: the store cannot be reached or cannot write now. The outcome of an append is unknown.
+	ErrUnavailable = errors.New("event store is unavailable")
+)
+
+// Conflict is returned by Append when the stream is not at the expected revision. Read the stream and decide again.
+type Conflict struct {
+	Stream           string
+	Expected, Actual Revision
+}
+
+func (c *Conflict) Error() string {
+	return fmt.Sprintf("stream %s is at revision %d, not at %d", c.Stream, c.Actual, c.Expected)
+}
+
+// Corruption is returned when stored data is damaged. It is never skipped: the read that met it ends there.
+type Corruption struct {
+	Place string // where: file, key or position, for the operator
+	Err   error
+}
+
+func (c *Corruption) Error() string { return fmt.Sprintf("event log is damaged at %s: %v", c.Place, c.Err) }
+func (c *Corruption) Unwrap() error { return c.Err }
+
+// Check returns ErrInvalid, naming the rule, for input that no adapter may take.
+func Check(stream string, expected Revision, events []NewEvent) error {
+	switch {
+	case stream == "" || len(stream) > StreamNameMax || strings.ContainsAny(stream, "\x00\n\r"):
+		return fmt.Errorf("%w: stream name %.64q: 1 to %d bytes, no control characters", ErrInvalid, stream, StreamNameMax)
+	case expected < NoStream:
+		return fmt.Errorf("%w: expected revision %d", ErrInvalid, expected)
+	case len(events) == 0 || len(events) > AppendMax:
+		return fmt.Errorf("%w: %d events in one append: 1 to %d", ErrInvalid, len(events), AppendMax)
+	}
+	total := 0
+	for i, e := range events {
+		size := len(e.Data) + len(e.Metadata)
+		total += size
+		switch {
+		case e.ID == uuid.Nil:
+			return fmt.Errorf("%w: event %d has no id", ErrInvalid, i)
+		case e.Type == "" || len(e.Type) > TypeNameMax || strings.ContainsAny(e.Type, "\x00\n\r"):
+			return fmt.Errorf("%w: event %d: type %.64q: 1 to %d bytes, no control characters", ErrInvalid, i, e.Type, TypeNameMax)
+		case size > EventBytesMax:
+			return fmt.Errorf("%w: event %d has %d bytes: at most %d", ErrInvalid, i, size, EventBytesMax)
+		case total > AppendBytesMax:
+			return fmt.Errorf("%w: %d events have %d bytes or more: at most %d", ErrInvalid, len(events), total, AppendBytesMax)
+		}
+	}
+	return nil
+}

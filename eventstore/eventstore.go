@@ -238,7 +238,9 @@ type Corruption struct {
 	Err   error
 }
 
-func (c *Corruption) Error() string { return fmt.Sprintf("event log is damaged at %s: %v", c.Place, c.Err) }
+func (c *Corruption) Error() string {
+	return fmt.Sprintf("event log is damaged at %s: %v", c.Place, c.Err)
+}
 func (c *Corruption) Unwrap() error { return c.Err }
 
 // Check returns ErrInvalid, naming the rule, for input that no adapter may take.

@@ -1,0 +1,6 @@
+// Package projections turns the log into read models: what they hold (one file each), how they run live on a
+// Watermill router, how they are rebuilt beside the old ones, and how they are verified. Where they are kept is behind
+// the Sink port.
+//
+// Not here: deciding anything (commands), answering queries (readapi), storing events (eventstore).
+package projections

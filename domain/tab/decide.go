@@ -1,0 +1,173 @@
+package tab
+
+import (
+	"daybook/domain/menu"
+	"daybook/domain/money"
+	"daybook/domain/refusal"
+)
+
+// Command is one of this file's commands.
+//
+//sumtype:decl
+type Command interface{ tabCommand() }
+
+// PlaceOrder puts an order on the tab, opening it if it is the first.
+type PlaceOrder struct {
+	StoreID, TabID, TableID, OrderID string
+	Currency                         money.Currency // of the prices
+	Items                            []Item
+	When                             When
+}
+
+// Item is a product as the menu offers it now, and how many of it are wanted.
+type Item struct {
+	Product  menu.Product
+	Quantity int64
+}
+
+// TakePayment takes money against the tab, and closes it when all is paid.
+type TakePayment struct {
+	StoreID     string
+	PaymentID   string
+	Method      Method
+	CardCompany string // one of FeeRates with Card, "" with Cash
+	Amount      *int64 // minor units; nil: all that is due
+	// SettlementDay of the store, for the Closed event.
+	SettlementDay int
+	When          When
+}
+
+func (PlaceOrder) tabCommand()  {}
+func (TakePayment) tabCommand() {}
+
+// What a tab refuses.
+var (
+	ErrNoLines     = refusal.New(refusal.Invalid, "lines_required", "an order has at least one line")
+	ErrLines       = refusal.New(refusal.TooMuch, "too_many_lines", "an order may have 200 lines, a tab 1000")
+	ErrQuantity    = refusal.New(refusal.Invalid, "invalid_quantity", "a quantity is 1 to 10000000")
+	ErrTooLarge    = refusal.New(refusal.TooMuch, "amount_too_large", "a tab may amount to 1000000000000000 minor units")
+	ErrUnknown     = refusal.New(refusal.Unknown, "tab_not_found", "there is no such tab")
+	ErrClosed      = refusal.New(refusal.Conflict, "tab_closed", "the tab is closed")
+	ErrMethod      = refusal.New(refusal.Invalid, "invalid_method", "method is CASH or CARD")
+	ErrCardCompany = refusal.New(refusal.Invalid, "invalid_card_company", "cardCompany is K, H or S with CARD, and absent with CASH")
+	ErrAmount      = refusal.New(refusal.Invalid, "invalid_amount", "an amount to pay is at least 1 minor unit")
+	ErrNothingDue  = refusal.New(refusal.Conflict, "nothing_due", "nothing is due on this tab")
+	ErrOverpayment = refusal.New(refusal.Conflict, "overpayment", "the payment is more than what is due")
+	ErrCurrency    = refusal.New(refusal.Conflict, "currency_differs", "the tab is in another currency")
+)
+
+// Decide says what follows from a command.
+func Decide(s State, c Command) ([]Event, error) {
+	switch c := c.(type) {
+	case PlaceOrder:
+		return placeOrder(s, c)
+	case TakePayment:
+		return takePayment(s, c)
+	}
+	return nil, nil
+}
+
+func placeOrder(s State, c PlaceOrder) ([]Event, error) {
+	var events []Event
+	if s.TabID == "" {
+		opened := Opened{StoreID: c.StoreID, TabID: c.TabID, TableID: c.TableID, Currency: c.Currency, At: c.When.At}
+		events = append(events, opened)
+		s = Evolve(s, opened)
+	}
+	switch {
+	case s.Closed:
+		return nil, ErrClosed
+	case s.Currency != c.Currency:
+		return nil, ErrCurrency
+	case len(c.Items) == 0:
+		return nil, ErrNoLines
+	case len(c.Items) > OrderLinesMax || s.lines()+len(c.Items) > TabLinesMax:
+		return nil, ErrLines
+	}
+	lines, amount, err := price(c.Items, c.Currency)
+	if err != nil {
+		return nil, err
+	}
+	if amount > AmountMax-s.Amount {
+		return nil, ErrTooLarge
+	}
+	return append(events, OrderPlaced{
+		OrderID: c.OrderID, Lines: lines, Amount: amount, BusinessDate: c.When.BusinessDate, At: c.When.At,
+	}), nil
+}
+
+// price makes lines of items and sums them up.
+func price(items []Item, currency money.Currency) ([]Line, int64, error) {
+	lines := make([]Line, len(items))
+	total := money.Zero(currency)
+	for i, item := range items {
+		p := item.Product
+		if item.Quantity < 1 || item.Quantity > QuantityMax {
+			return nil, 0, ErrQuantity.With("line %d: a quantity is 1 to %d, not %d", i+1, QuantityMax, item.Quantity)
+		}
+		amount, err := money.Money{Minor: p.Price, Currency: currency}.Times(item.Quantity)
+		if err == nil {
+			total, err = total.Plus(amount)
+		}
+		if err != nil {
+			return nil, 0, ErrTooLarge
+		}
+		lines[i] = Line{
+			ProductID: p.ProductID, Name: p.Name, Category: p.Category,
+			UnitPrice: p.Price, Quantity: item.Quantity, Amount: amount.Minor,
+		}
+	}
+	return lines, total.Minor, nil
+}
+
+func takePayment(s State, c TakePayment) ([]Event, error) {
+	rate, err := feeRate(c.Method, c.CardCompany)
+	if err != nil {
+		return nil, err
+	}
+	amount := s.Due()
+	if c.Amount != nil {
+		amount = *c.Amount
+	}
+	switch {
+	case c.Amount != nil && amount < 1:
+		return nil, ErrAmount
+	case s.TabID == "":
+		return nil, ErrUnknown
+	case s.Closed:
+		return nil, ErrClosed
+	case s.Due() == 0:
+		return nil, ErrNothingDue
+	case amount > s.Due():
+		return nil, ErrOverpayment.With("%d is due, not %d", s.Due(), amount)
+	}
+	fee, err := money.Money{Minor: amount, Currency: s.Currency}.Share(rate)
+	if err != nil {
+		return nil, err
+	}
+	paid := PaymentCompleted{
+		PaymentID: c.PaymentID, Method: c.Method, CardCompany: c.CardCompany,
+		Amount: amount, FeeRate: rate, Fee: fee.Minor, BusinessDate: c.When.BusinessDate, At: c.When.At,
+	}
+	if s = Evolve(s, paid); s.Due() > 0 {
+		return []Event{paid}, nil
+	}
+	return []Event{paid, Closed{
+		StoreID: c.StoreID, BusinessDate: c.When.BusinessDate, SettlementDay: c.SettlementDay, Currency: s.Currency,
+		Amount: s.Amount, Lines: s.sold(), Payments: s.tenders(), At: c.When.At,
+	}}, nil
+}
+
+// feeRate is what the card company takes; cash costs nothing.
+func feeRate(method Method, cardCompany string) (money.Rate, error) {
+	rate, known := FeeRates[cardCompany]
+	switch {
+	case method == Cash && cardCompany == "":
+		return 0, nil
+	case method == Card && known:
+		return rate, nil
+	case method == Cash, method == Card:
+		return 0, ErrCardCompany
+	}
+	return 0, ErrMethod
+}

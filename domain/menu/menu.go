@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"daybook/domain/event"
+	"daybook/domain/name"
 	"daybook/domain/refusal"
-	"daybook/domain/store"
 )
 
 const (
@@ -227,9 +227,9 @@ func change(s State, c ChangeProduct) ([]Event, error) {
 
 func check(p Product) error {
 	switch {
-	case !store.ValidName(p.Name, NameMax):
+	case !name.Valid(p.Name, NameMax):
 		return ErrName
-	case !store.ValidName(p.Category, CategoryMax):
+	case !name.Valid(p.Category, CategoryMax):
 		return ErrCategory
 	case p.Price < 0 || p.Price > PriceMax:
 		return ErrPrice

@@ -3,10 +3,10 @@ package store
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"daybook/domain/calendar"
 	"daybook/domain/money"
+	"daybook/domain/name"
 	"daybook/domain/refusal"
 )
 
@@ -91,7 +91,7 @@ func open(s State, c Open) ([]Event, error) {
 	switch {
 	case s.StoreID != "":
 		return nil, ErrOpened
-	case !ValidName(c.Name, 20):
+	case !name.Valid(c.Name, 20):
 		return nil, ErrName
 	case !slices.Contains(Grades, c.Grade):
 		return nil, ErrGrade
@@ -110,7 +110,7 @@ func open(s State, c Open) ([]Event, error) {
 
 func addTable(s State, c AddTable) ([]Event, error) {
 	switch {
-	case !ValidName(c.Name, 50):
+	case !name.Valid(c.Name, 50):
 		return nil, ErrTableName
 	case len(s.Tables) >= s.Grade.TablesMax():
 		return nil, ErrTables.With("grade %s allows %d tables", s.Grade, s.Grade.TablesMax())
@@ -149,19 +149,4 @@ func revokeDevice(s State, c RevokeDevice) ([]Event, error) {
 		return nil, nil
 	}
 	return []Event{DeviceRevoked(c)}, nil
-}
-
-// ValidName reports whether a name has 1 to max characters, is not only blanks, and holds no control characters.
-func ValidName(name string, max int) bool {
-	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > max {
-		return false
-	}
-	blank := true
-	for _, r := range name {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return false
-		}
-		blank = blank && r == ' '
-	}
-	return !blank
 }

@@ -5,6 +5,8 @@
 package tab
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"daybook/domain/calendar"
@@ -133,4 +135,14 @@ var Decider = event.Decider[State, Command, Event]{
 	Decide:  Decide,
 	Evolve:  Evolve,
 	Catalog: Catalog,
+}
+
+// ID is the id of a table's n-th tab, counted from 1. Of two tablets that open it at once, one wins, and the other
+// orders on the tab that now exists: no lock is needed.
+func ID(tableID string, n int) string { return tableID + "." + strconv.Itoa(n) }
+
+// TableOf is the table of a tab id.
+func TableOf(tabID string) string {
+	tableID, _, _ := strings.Cut(tabID, ".")
+	return tableID
 }

@@ -1,0 +1,37 @@
+// Package stream names the streams of the log. A name is category-id or category-storeId-rest; categories and ids hold
+// no '-'. Because the store id leads, the events of one store are a few prefixes of the log.
+package stream
+
+import "strings"
+
+// The categories.
+const (
+	StoreCategory   = "store"
+	MenuCategory    = "menu"
+	TabCategory     = "tab"
+	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
+)
+
+// Store is the stream of a store: its opening, tables and tablets.
+func Store(storeID string) string { return StoreCategory + "-" + storeID }
+
+// Menu is the stream of a store's menu.
+func Menu(storeID string) string { return MenuCategory + "-" + storeID }
+
+// Tab is the stream of one tab.
+func Tab(storeID, tabID string) string { return TabCategory + "-" + storeID + "-" + tabID }
+
+// Pairing is the stream of a pairing code, named by the code's hash.
+func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID }
+
+// Parse splits a name. Parts that the name lacks are "".
+func Parse(name string) (category, storeID, rest string) {
+	category, rest, _ = strings.Cut(name, "-")
+	storeID, rest, _ = strings.Cut(rest, "-")
+	return category, storeID, rest
+}
+
+// Prefixes of all streams of one store.
+func Prefixes(storeID string) []string {
+	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-"}
+}

@@ -1,0 +1,287 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"daybook/domain/calendar"
+	"daybook/domain/money"
+	"daybook/domain/tab"
+	"daybook/eventstore"
+)
+
+// Counters are the figures of each store and period: what was sold of each product, and what was taken by each method
+// and card company. Partition: PeriodPartition. Fields: see the functions below. A tab counts once, whole, in the
+// periods of the business date on which its last payment closed it; so the Closed event is all they are made of, and
+// the sum over products equals the sum over tenders equals CountGross.
+var Counters = Model{
+	Name: "counters", Version: 1, Types: []string{tab.ClosedType},
+	NewFold: func() Fold { return &counterFold{days: map[dayKey]*daySums{}} },
+}
+
+// Fields of a period that are not by product or tender.
+const (
+	CountTabs  = "tabs"  // how many tabs closed
+	CountGross = "gross" // what they amount to
+	CountItems = "items" // how many items they sold
+)
+
+// Kinds of the fields by product and by tender.
+const (
+	countQuantity = "quantity|"
+	countAmount   = "amount|"
+	countName     = "name|" // a row: the product's name as last sold in the period
+	countTender   = "tender|"
+	countFee      = "fee|"
+)
+
+// PeriodPartition is the partition of a store's period.
+func PeriodPartition(storeID string, p calendar.Period) string {
+	return storeID + "|" + string(p.Term) + "|" + p.Start.String()
+}
+
+// TenderField is the field of what was taken by a method and card company; FeeField that of the fees on it.
+func TenderField(m tab.Method, cardCompany string) string {
+	return countTender + string(m) + "|" + cardCompany
+}
+
+// FeeField is the field of the fees on what was taken by a method and card company.
+func FeeField(m tab.Method, cardCompany string) string {
+	return countFee + string(m) + "|" + cardCompany
+}
+
+// PeriodFigures are the counters of one period, read back.
+type PeriodFigures struct {
+	Tabs, Gross, Items int64
+	Products           []ProductFigures // in byte order of product id and category
+	Tenders            []TenderFigures  // in byte order of method and card company
+}
+
+// ProductFigures are what a period sold of one product. A product that changed its category within the period has
+// one for each.
+type ProductFigures struct {
+	ProductID, Category, Name string
+	Quantity, Amount          int64
+}
+
+// TenderFigures are what a period took by one method and card company.
+type TenderFigures struct {
+	Method, CardCompany string
+	Amount, Fee         int64
+}
+
+// ReadPeriod makes figures of a period's entries, which must be in byte order.
+func ReadPeriod(entries []Entry) (PeriodFigures, error) {
+	var p PeriodFigures
+	for _, e := range entries {
+		kind, of, _ := strings.Cut(e.Field, "|")
+		switch kind + "|" {
+		case CountTabs + "|":
+			p.Tabs = e.Counter
+		case CountGross + "|":
+			p.Gross = e.Counter
+		case CountItems + "|":
+			p.Items = e.Counter
+		case countAmount: // the first of a product's fields
+			id, category, _ := strings.Cut(of, "|")
+			p.Products = append(p.Products, ProductFigures{ProductID: id, Category: category, Amount: e.Counter})
+		}
+	}
+	values := make(map[string]Value, len(entries))
+	for _, e := range entries {
+		values[e.Field] = e.Value
+	}
+	for i := range p.Products {
+		f := &p.Products[i]
+		of := f.ProductID + "|" + f.Category
+		f.Quantity = values[countQuantity+of].Counter
+		if err := json.Unmarshal(values[countName+of].Row, &f.Name); err != nil {
+			return p, fmt.Errorf("name of product %s: %w", of, err)
+		}
+	}
+	p.Tenders = ReadTenders(values)
+	return p, nil
+}
+
+// TenderFields are the fields of all methods and card companies there are.
+func TenderFields() []string {
+	fields := []string{TenderField(tab.Cash, ""), FeeField(tab.Cash, "")}
+	for company := range tab.FeeRates {
+		fields = append(fields, TenderField(tab.Card, company), FeeField(tab.Card, company))
+	}
+	return fields
+}
+
+// ReadTenders makes figures of the tender fields of a period, in byte order of method and card company.
+func ReadTenders(values map[string]Value) []TenderFigures {
+	var tenders []TenderFigures
+	for _, field := range slices.Sorted(maps.Keys(values)) {
+		of, tender := strings.CutPrefix(field, countTender)
+		if !tender {
+			continue
+		}
+		method, company, _ := strings.Cut(of, "|")
+		tenders = append(tenders, TenderFigures{
+			Method: method, CardCompany: company,
+			Amount: values[field].Counter, Fee: values[countFee+of].Counter,
+		})
+	}
+	return tenders
+}
+
+// counterFold sums a batch by store and business date first. Weeks and months are made of the days at the end, which
+// is a quarter of the work of adding every line to four periods.
+type counterFold struct {
+	events int
+	order  []dayKey
+	days   map[dayKey]*daySums
+}
+
+type dayKey struct {
+	storeID       string
+	date          calendar.Date
+	settlementDay int
+}
+
+type daySums struct {
+	tabs, gross, items int64
+	products           map[productKey]*productSums
+	productOrder       []productKey
+	tenders            map[tenderKey]*TenderFigures
+	tenderOrder        []tenderKey
+}
+
+type productSums struct {
+	name             string
+	named            int // by which event of the batch, counted from 1
+	quantity, amount int64
+}
+
+type productKey struct{ id, category string }
+type tenderKey struct{ method, cardCompany string }
+
+func (f *counterFold) Add(e eventstore.Event) error {
+	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
+	if err != nil {
+		return err
+	}
+	closed := decoded.(tab.Closed)
+	f.events++
+	day := f.day(dayKey{closed.StoreID, closed.BusinessDate, closed.SettlementDay})
+	sum := checkedSum{}
+	sum.add(&day.tabs, 1)
+	sum.add(&day.gross, closed.Amount)
+	for _, line := range closed.Lines {
+		p := day.product(productKey{line.ProductID, line.Category})
+		p.name, p.named = line.Name, f.events
+		sum.add(&p.quantity, line.Quantity)
+		sum.add(&p.amount, line.Amount)
+		sum.add(&day.items, line.Quantity)
+	}
+	for _, t := range closed.Payments {
+		figures := day.tender(tenderKey{string(t.Method), t.CardCompany})
+		sum.add(&figures.Amount, t.Amount)
+		sum.add(&figures.Fee, t.Fee)
+	}
+	return sum.err
+}
+
+// checkedSum adds until a sum overflows, and remembers that it did.
+type checkedSum struct{ err error }
+
+func (s *checkedSum) add(to *int64, n int64) {
+	if s.err == nil {
+		*to, s.err = money.Add(*to, n)
+	}
+}
+
+func (f *counterFold) day(key dayKey) *daySums {
+	day, met := f.days[key]
+	if !met {
+		day = &daySums{products: map[productKey]*productSums{}, tenders: map[tenderKey]*TenderFigures{}}
+		f.days[key] = day
+		f.order = append(f.order, key)
+	}
+	return day
+}
+
+func (d *daySums) product(key productKey) *productSums {
+	p, met := d.products[key]
+	if !met {
+		p = &productSums{}
+		d.products[key] = p
+		d.productOrder = append(d.productOrder, key)
+	}
+	return p
+}
+
+func (d *daySums) tender(key tenderKey) *TenderFigures {
+	t, met := d.tenders[key]
+	if !met {
+		t = &TenderFigures{Method: key.method, CardCompany: key.cardCompany}
+		d.tenders[key] = t
+		d.tenderOrder = append(d.tenderOrder, key)
+	}
+	return t
+}
+
+// Changes adds every day to its four periods. The sinks fold what is added to one field more than once. Names come
+// last and in the order of the log, because the last one stays.
+func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
+	var changes []Change
+	var names []naming
+	for _, key := range f.order {
+		for _, term := range calendar.Terms {
+			partition := PeriodPartition(key.storeID, calendar.Containing(term, key.date, key.settlementDay))
+			changes = f.days[key].appendTo(changes, partition)
+			names = f.days[key].appendNames(names, partition)
+		}
+	}
+	slices.SortStableFunc(names, func(a, b naming) int { return a.event - b.event })
+	for _, n := range names {
+		name, err := json.Marshal(n.name)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, Change{Partition: n.partition, Field: n.field, Op: Put, Row: name})
+	}
+	return changes, nil
+}
+
+// naming is a product's name in a period, as the n-th event of the batch had it.
+type naming struct {
+	event                  int
+	partition, field, name string
+}
+
+func (d *daySums) appendNames(names []naming, partition string) []naming {
+	for _, key := range d.productOrder {
+		p := d.products[key]
+		names = append(names, naming{p.named, partition, countName + key.id + "|" + key.category, p.name})
+	}
+	return names
+}
+
+func (d *daySums) appendTo(changes []Change, partition string) []Change {
+	add := func(field string, n int64) {
+		changes = append(changes, Change{Partition: partition, Field: field, Op: Add, Delta: n})
+	}
+	add(CountTabs, d.tabs)
+	add(CountGross, d.gross)
+	add(CountItems, d.items)
+	for _, key := range d.productOrder {
+		p, of := d.products[key], key.id+"|"+key.category
+		add(countQuantity+of, p.quantity)
+		add(countAmount+of, p.amount)
+	}
+	for _, key := range d.tenderOrder {
+		t := d.tenders[key]
+		add(TenderField(tab.Method(key.method), key.cardCompany), t.Amount)
+		add(FeeField(tab.Method(key.method), key.cardCompany), t.Fee)
+	}
+	return changes
+}

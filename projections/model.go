@@ -1,0 +1,148 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"daybook/domain/event"
+	"daybook/eventstore"
+)
+
+// Model declares a read model: what it is called, which events change it, and how. Running live, rebuilding and
+// verifying all use the same declaration.
+type Model struct {
+	Name    string
+	Version int      // of what NewFold makes; grows when old contents are no longer what a fold would give
+	Types   []string // event types that change it; the subscription's filter
+	// NewFold begins the fold of one batch.
+	NewFold func() Fold
+}
+
+// Fold folds the events of one batch in memory, so that a thousand lines of one product become one change.
+type Fold interface {
+	// Add folds one event. An error means that this very event cannot be folded, now or later; the fold is then
+	// thrown away.
+	Add(e eventstore.Event) error
+	// Changes returns the net effect of what was added. It may read the rows as they were before the batch.
+	Changes(ctx context.Context, read ReadRows) ([]Change, error)
+}
+
+// ReadRows returns the named fields of a partition, those that exist.
+type ReadRows func(ctx context.Context, partition string, fields []string) (map[string]Value, error)
+
+// Models are all read models, in the order in which they are listed to people.
+var Models = []Model{Stores, Menus, Tables, Devices, Tabs, Requests, Counters}
+
+// ByName returns the model of a name, and whether there is one.
+func ByName(name string) (Model, bool) {
+	i := slices.IndexFunc(Models, func(m Model) bool { return m.Name == name })
+	if i < 0 {
+		return Model{}, false
+	}
+	return Models[i], true
+}
+
+// rowModel makes a Model whose fields are rows of type R, each folded on its own.
+func rowModel[R any](name string, version int, routes map[string]route[R]) Model {
+	return Model{
+		Name: name, Version: version, Types: slices.Sorted(maps.Keys(routes)),
+		NewFold: func() Fold { return &rowFold[R]{routes: routes, steps: map[rowKey][]step[R]{}} },
+	}
+}
+
+// route reads an event and tells which rows it changes, and how.
+type route[R any] func(e eventstore.Event) ([]rowStep[R], error)
+
+type rowKey struct{ partition, field string }
+
+// step makes the next row of the present one, nil if there is none; returning nil deletes the row.
+type step[R any] func(row *R) *R
+
+type rowStep[R any] struct {
+	key  rowKey
+	step step[R]
+}
+
+// on routes events of type T, read through their aggregate's catalog.
+func on[T event.Stored, E event.Stored, R any](catalog event.Catalog[E], to func(e T, stored eventstore.Event) []rowStep[R]) route[R] {
+	return func(stored eventstore.Event) ([]rowStep[R], error) {
+		decoded, err := catalog.Decode(stored.Type, stored.Data)
+		if err != nil {
+			return nil, err
+		}
+		e, ok := any(decoded).(T)
+		if !ok {
+			return nil, fmt.Errorf("event %s is a %T", stored.Type, decoded)
+		}
+		return to(e, stored), nil
+	}
+}
+
+// rowFold collects steps row by row, and takes them once all present rows have been read, together.
+type rowFold[R any] struct {
+	routes map[string]route[R]
+	order  []rowKey
+	steps  map[rowKey][]step[R]
+}
+
+func (f *rowFold[R]) Add(e eventstore.Event) error {
+	steps, err := f.routes[e.Type](e)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if _, met := f.steps[s.key]; !met {
+			f.order = append(f.order, s.key)
+		}
+		f.steps[s.key] = append(f.steps[s.key], s.step)
+	}
+	return nil
+}
+
+func (f *rowFold[R]) Changes(ctx context.Context, read ReadRows) ([]Change, error) {
+	before, err := f.readRows(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]Change, 0, len(f.order))
+	for _, key := range f.order {
+		row := before[key]
+		for _, step := range f.steps[key] {
+			row = step(row)
+		}
+		change := Change{Partition: key.partition, Field: key.field, Op: Delete}
+		if row != nil {
+			change.Op = Put
+			if change.Row, err = json.Marshal(row); err != nil {
+				return nil, err
+			}
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+func (f *rowFold[R]) readRows(ctx context.Context, read ReadRows) (map[rowKey]*R, error) {
+	wanted := map[string][]string{}
+	for _, key := range f.order {
+		wanted[key.partition] = append(wanted[key.partition], key.field)
+	}
+	rows := map[rowKey]*R{}
+	for partition, fields := range wanted {
+		values, err := read(ctx, partition, fields)
+		if err != nil {
+			return nil, err
+		}
+		for field, value := range values {
+			row := new(R)
+			if err := json.Unmarshal(value.Row, row); err != nil {
+				return nil, fmt.Errorf("row %s %s: %w", partition, field, err)
+			}
+			rows[rowKey{partition, field}] = row
+		}
+	}
+	return rows, nil
+}

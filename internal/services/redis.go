@@ -68,8 +68,13 @@ func (redisKind) ping(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	options.MaxRetries = -1 // the caller repeats
+	// go-redis would try five times in its own rhythm and log it, where the caller knows that it may be too early.
+	var dialer net.Dialer
+	probe, err := dialer.DialContext(ctx, "tcp", options.Addr)
+	if err != nil {
+		return err
+	}
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
-	return errors.Join(client.Ping(ctx).Err(), client.Close())
+	return errors.Join(client.Ping(ctx).Err(), client.Close(), probe.Close())
 }

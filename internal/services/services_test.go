@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// start functions by name, for what holds for both kinds.
+// both kinds of server, for what holds for both.
 var both = map[string]struct {
 	start func(context.Context, Options) (*Server, error)
 	put   func(t *testing.T, s *Server, value string)
@@ -207,7 +207,7 @@ func TestServersSideBySideAreStrangers(t *testing.T) {
 			if k.get(t, a) != "a" || k.get(t, b) != "b" {
 				t.Error("two servers share their data")
 			}
-			wrong := s2url(a, b.home.password)
+			wrong := a.kind.url(a.port, b.home.password).String()
 			if err := a.kind.ping(t.Context(), wrong); err == nil {
 				t.Error("a server accepts another's password")
 			}
@@ -218,8 +218,6 @@ func TestServersSideBySideAreStrangers(t *testing.T) {
 		})
 	}
 }
-
-func s2url(s *Server, password string) string { return s.kind.url(s.port, password).String() }
 
 func TestKillTakesBackendsAlong(t *testing.T) {
 	s := started(t, StartPostgres, Options{})

@@ -1,0 +1,127 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"daybook/eventstore"
+)
+
+// Report is what a rebuild or a verification found.
+type Report struct {
+	Model      string
+	Position   eventstore.Position // both sides were compared as of here; zero if they were not
+	Entries    int                 // how many fields the fresh fold has
+	Compared   bool                // false if there was nothing of this log to compare with
+	Difference string              // the first one found, for people; "" if there is none
+}
+
+// Progress is told how far a long work is: positions done, of the total. The total may grow.
+type Progress func(done, total uint64)
+
+// Rebuild folds the log from its beginning into the next generation of a read model, beside the one that is served,
+// compares the two as of one position, and then serves the new one. The old one stays until the next rebuild, so that
+// Rollback can go back to it. A difference is reported, and does not keep the new one from being served: the log is
+// right. Rebuilding may go on while the read model is served, by this process or others.
+func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) (Report, error) {
+	served, err := active(ctx, sink, model.Name)
+	if err != nil {
+		return Report{}, err
+	}
+	next, err := nextGeneration(ctx, sink, served)
+	if err != nil {
+		return Report{}, err
+	}
+	w, err := openWriter(ctx, store, sink, model, next, log)
+	if err != nil {
+		return Report{}, err
+	}
+	report, err := compareServed(ctx, store, w, served, progress)
+	if err != nil {
+		return report, err
+	}
+	head, err := store.Head(ctx)
+	if err != nil {
+		return report, err
+	}
+	if err := w.fill(ctx, store, head, progress); err != nil {
+		return report, err
+	}
+	return report, sink.Activate(ctx, model.Name, next.Generation)
+}
+
+// nextGeneration makes room for a new generation: what an interrupted rebuild left behind goes, and so does what came
+// before the served one.
+func nextGeneration(ctx context.Context, sink Sink, served Target) (Target, error) {
+	generations, err := sink.Generations(ctx, served.Model)
+	if err != nil {
+		return Target{}, err
+	}
+	next := Target{served.Model, served.Generation}
+	for _, g := range generations.All {
+		next.Generation = max(next.Generation, g)
+		if g != served.Generation {
+			if err := sink.Drop(ctx, Target{served.Model, g}); err != nil {
+				return Target{}, err
+			}
+		}
+	}
+	next.Generation++
+	return next, nil
+}
+
+// ErrNoRollback: there is no other generation to go back to.
+var ErrNoRollback = errors.New("there is no earlier generation to go back to")
+
+// Rollback serves the generation before the present one again; it catches up from where it was left.
+func Rollback(ctx context.Context, sink Sink, model Model) error {
+	generations, err := sink.Generations(ctx, model.Name)
+	if err != nil {
+		return err
+	}
+	earlier := slices.DeleteFunc(generations.All, func(g int) bool { return g >= generations.Active })
+	if len(earlier) == 0 {
+		return fmt.Errorf("%s: %w", model.Name, ErrNoRollback)
+	}
+	return sink.Activate(ctx, model.Name, slices.Max(earlier))
+}
+
+// fillEvents is how many events a rebuild folds before it stores them: enough that most lines of a product meet in
+// memory, few enough for a small machine.
+const fillEvents = 20_000
+
+// fill brings the writer's target from where it stands to exactly a position.
+func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
+	identity, err := store.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	events := make([]eventstore.Event, 0, fillEvents)
+	read := eventstore.LogRead{After: w.at.Position, Filter: eventstore.Filter{Types: w.model.Types}}
+	for e, err := range store.ReadAll(ctx, read) {
+		if err != nil {
+			return err
+		}
+		if to.Before(e.Position) {
+			break
+		}
+		if events = append(events, e); len(events) == fillEvents {
+			if err := w.apply(ctx, identity, events, e.Position); err != nil {
+				return err
+			}
+			progress(e.Position.Commit, to.Commit)
+			events = events[:0]
+		}
+	}
+	if w.at.Position == to && len(events) == 0 && w.at.Log != "" {
+		return nil
+	}
+	if err := w.apply(ctx, identity, events, to); err != nil {
+		return err
+	}
+	progress(to.Commit, to.Commit)
+	return nil
+}

@@ -1,0 +1,179 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"daybook/eventstore"
+)
+
+// Runner keeps one read model in one sink up to date. A Router feeds it batches, one at a time; Status and the Reader
+// may be used concurrently with that.
+type Runner struct {
+	Model Model
+	Sink  Sink
+	store eventstore.Store
+	log   *slog.Logger
+	now   func() time.Time
+
+	identity string    // of the log; set by start
+	writer   *writer   // nil until started
+	checked  time.Time // when the sink was last seen to stand where the writer left it
+
+	mu     sync.Mutex
+	status Status
+	target Target
+	// changed is closed, and replaced, when status changes.
+	changed chan struct{}
+}
+
+// Status is how a runner is doing.
+type Status struct {
+	Model, Sink string
+	Persisted   Checkpoint          // what the sink holds
+	Seen        eventstore.Position // nothing up to here is missing in the sink; at or past Persisted
+	Live        bool                // it has caught up with the log and its figures may be read
+	Parked      int                 // streams that are stopped
+	Problem     error               // why it is not running now; nil if it is
+}
+
+// NewRunner makes a runner that has not started. The clock decides only how often the sink is asked where it stands.
+func NewRunner(model Model, sink Sink, store eventstore.Store, log *slog.Logger, now func() time.Time) *Runner {
+	return &Runner{
+		Model: model, Sink: sink, store: store, now: now, changed: make(chan struct{}),
+		status: Status{Model: model.Name, Sink: sink.Name(), Problem: errNotStarted},
+		log:    log.With("model", model.Name, "sink", sink.Name()),
+	}
+}
+
+var errNotStarted = errors.New("not started yet")
+
+// Status returns how the runner is doing now.
+func (r *Runner) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+// start reads where the sink stands and returns the position to follow the log from. A read model that an older
+// version of the program made is rebuilt first.
+func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
+	err := r.open(ctx)
+	if err == nil && r.writer.at.Log != "" && r.writer.at.Version != r.Model.Version {
+		r.log.Info("read model is of another version: rebuilding", "was", r.writer.at.Version, "is", r.Model.Version)
+		if _, err = Rebuild(ctx, r.store, r.Sink, r.Model, r.log, func(uint64, uint64) {}); err == nil {
+			err = r.open(ctx)
+		}
+	}
+	r.update(func(s *Status) {
+		if s.Problem = err; err == nil {
+			s.Persisted, s.Seen, s.Live, s.Parked = r.writer.at, r.writer.at.Position, false, len(r.writer.stopped)
+			r.target = r.writer.target
+		}
+	})
+	if err != nil {
+		return eventstore.Position{}, err
+	}
+	r.checked = r.now()
+	return r.writer.at.Position, nil
+}
+
+func (r *Runner) open(ctx context.Context) (err error) {
+	if r.identity, err = r.store.Identity(ctx); err != nil {
+		return err
+	}
+	target, err := active(ctx, r.Sink, r.Model.Name)
+	if err == nil {
+		r.writer, err = openWriter(ctx, r.store, r.Sink, r.Model, target, r.log)
+	}
+	return err
+}
+
+// sinkCheckInterval is how often an idle runner makes sure that the sink stands where it left it. A Redis that was
+// flushed, or another process that switched generations, is noticed so.
+const sinkCheckInterval = time.Second
+
+// handle brings one batch into the sink. On errMoved, start again; on any other error, try again.
+func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
+	w := r.writer
+	events, idle := after(batch.Events, w.at.Position), r.now().Sub(r.checked) >= sinkCheckInterval
+	if len(events) == 0 && idle {
+		if err := r.checkSink(ctx); err != nil {
+			return r.failed(err)
+		}
+	}
+	// An idle model's position is stored now and then, so that a restart need not read the whole log again.
+	if to := batch.Position; len(events) > 0 || idle && w.at.Position.Before(to) {
+		if err := w.apply(ctx, r.identity, events, to); err != nil {
+			return r.failed(err)
+		}
+		r.checked = r.now()
+	}
+	r.update(func(s *Status) {
+		s.Persisted, s.Parked, s.Problem = w.at, len(w.stopped), nil
+		s.Live = s.Live || batch.CaughtUp
+		if s.Seen.Before(batch.Position) {
+			s.Seen = batch.Position
+		}
+	})
+	return nil
+}
+
+// failed notes a problem. If the sink lost what it had, nobody may read figures until they are back.
+func (r *Runner) failed(err error) error {
+	if errors.Is(err, errMoved) {
+		r.lost()
+	}
+	r.update(func(s *Status) { s.Problem = err })
+	return err
+}
+
+func (r *Runner) lost() {
+	r.update(func(s *Status) { s.Live, s.Seen = false, eventstore.Position{} })
+}
+
+// checkSink returns errMoved unless the sink serves the target and holds what the writer left there.
+func (r *Runner) checkSink(ctx context.Context) error {
+	target, err := active(ctx, r.Sink, r.Model.Name)
+	if err != nil {
+		return err
+	}
+	at, err := r.Sink.Checkpoint(ctx, target)
+	if err != nil {
+		return err
+	}
+	if target != r.writer.target || at != r.writer.at {
+		return errMoved
+	}
+	r.checked = r.now()
+	return nil
+}
+
+// update changes the status and wakes everybody who waits for it.
+func (r *Runner) update(change func(*Status)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.status)
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// wait returns the served target and its status once its figures include a position and may be read.
+func (r *Runner) wait(ctx context.Context, at eventstore.Position) (Target, Status, error) {
+	for {
+		r.mu.Lock()
+		target, status, changed := r.target, r.status, r.changed
+		r.mu.Unlock()
+		if status.Live && !status.Seen.Before(at) {
+			return target, status, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return target, status, notCurrent(status)
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package projections
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+
+	"daybook/eventstore"
+)
+
+// writer folds batches into one target. Live running, rebuilding and verifying differ only in where their batches come
+// from. Not for concurrent use.
+type writer struct {
+	model   Model
+	sink    Sink
+	target  Target
+	log     *slog.Logger
+	at      Checkpoint        // where the target stands
+	stopped map[string]Parked // by stream
+}
+
+// ErrForeign: a read model belongs to another log, or knows more than the log does. Nothing was changed. Point the
+// program at the right log or the right sink, or rebuild the read model.
+var ErrForeign = errors.New("read model does not belong to this log")
+
+// errMoved: the target stands elsewhere than the writer left it.
+var errMoved = errors.New("read model was moved by somebody else, or lost its data")
+
+// parkedPartition holds a row for each stream that is stopped; it is no name of a store.
+const parkedPartition = "!parked"
+
+// Parked is a stream that a read model stopped following, because one of its events cannot be folded. The other
+// streams go on.
+type Parked struct {
+	Model    string              `json:"model"`
+	Stream   string              `json:"stream"`
+	Revision eventstore.Revision `json:"revision"` // of the event that cannot be folded
+	Position string              `json:"position"`
+	Type     string              `json:"type"`
+	Error    string              `json:"error"`
+}
+
+// openWriter reads where a target stands. It returns ErrForeign if that is no place of this log.
+func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Model, target Target, log *slog.Logger) (*writer, error) {
+	at, err := sink.Checkpoint(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	if at, err = belongs(ctx, store, sink, target, at); err != nil {
+		return nil, err
+	}
+	stopped, err := listParked(ctx, sink, target)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{model: model, sink: sink, target: target, log: log, at: at, stopped: stopped}, nil
+}
+
+// belongs checks that a checkpoint is a place of this log.
+func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Target, at Checkpoint) (Checkpoint, error) {
+	if at == (Checkpoint{}) {
+		return at, nil
+	}
+	identity, err := store.Identity(ctx)
+	if err != nil {
+		return at, err
+	}
+	if at.Log != identity {
+		return at, fmt.Errorf("%w: %s in %s is of log %s, this is log %s", ErrForeign, target.Model, sink.Name(), at.Log, identity)
+	}
+	head, err := store.Head(ctx)
+	if err == nil && head.Before(at.Position) {
+		err = fmt.Errorf("%w: %s in %s is at position %s, the log ends at %s", ErrForeign, target.Model, sink.Name(), at.Position, head)
+	}
+	return at, err
+}
+
+// apply folds events and stores the effect; events at or before the target's position are left out. A batch with an
+// event that cannot be folded is cut in two until that event is alone; then its stream is parked. On errMoved the
+// writer is of no use any more; any other error means: try again.
+func (w *writer) apply(ctx context.Context, identity string, events []eventstore.Event, to eventstore.Position) error {
+	events = after(events, w.at.Position)
+	next := Checkpoint{Log: identity, Version: w.model.Version, Position: to}
+	changes, err := w.fold(ctx, events)
+	if err == nil {
+		err = w.commit(ctx, next, changes)
+	}
+	var poison *poisonError
+	if !errors.As(err, &poison) {
+		return err
+	}
+	if len(events) == 1 {
+		return w.park(ctx, events[0], next, poison)
+	}
+	half := len(events) / 2
+	if err := w.apply(ctx, identity, events[:half], events[half-1].Position); err != nil {
+		return err
+	}
+	return w.apply(ctx, identity, events[half:], to)
+}
+
+// after drops the events at or before a position: a batch may begin before the checkpoint, and an event counts once.
+func after(events []eventstore.Event, at eventstore.Position) []eventstore.Event {
+	for len(events) > 0 && !at.Before(events[0].Position) {
+		events = events[1:]
+	}
+	return events
+}
+
+// poisonError: an event cannot be folded, however often it is tried.
+type poisonError struct{ cause error }
+
+func (p *poisonError) Error() string { return p.cause.Error() }
+func (p *poisonError) Unwrap() error { return p.cause }
+
+// fold makes changes of events, leaving out those of stopped streams.
+func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	fold := w.model.NewFold()
+	for _, e := range events {
+		if _, is := w.stopped[e.Stream]; is {
+			continue
+		}
+		if err := addRecovering(fold, e); err != nil {
+			return nil, &poisonError{fmt.Errorf("%s at position %s: %w", e.Type, e.Position, err)}
+		}
+	}
+	return fold.Changes(ctx, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
+		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
+		return rows, err
+	})
+}
+
+// addRecovering turns a fold's panic into its error: one event must not stop all others.
+func addRecovering(fold Fold, e eventstore.Event) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return fold.Add(e)
+}
+
+func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) error {
+	err := w.sink.Apply(ctx, w.target, Batch{From: w.at, To: next, Changes: changes})
+	switch {
+	case errors.Is(err, ErrFenced):
+		return errMoved
+	case errors.Is(err, ErrOverflow):
+		return &poisonError{err}
+	case err == nil:
+		w.at = next
+	}
+	return err
+}
+
+// park stops a stream at an event, in the same atomic step that moves the position past it.
+func (w *writer) park(ctx context.Context, e eventstore.Event, next Checkpoint, cause error) error {
+	parked := Parked{
+		Model: w.model.Name, Stream: e.Stream, Revision: e.Revision,
+		Position: e.Position.String(), Type: e.Type, Error: cause.Error(),
+	}
+	row, err := json.Marshal(parked)
+	if err != nil {
+		return err
+	}
+	err = w.commit(ctx, next, []Change{{Partition: parkedPartition, Field: e.Stream, Op: Put, Row: row}})
+	if err != nil {
+		return err
+	}
+	w.log.Error("stream parked: an event cannot be folded", "model", w.model.Name, "stream", e.Stream, "revision", e.Revision, "error", cause)
+	w.stopped = maps.Clone(w.stopped)
+	w.stopped[e.Stream] = parked
+	return nil
+}
+
+func listParked(ctx context.Context, sink Sink, target Target) (map[string]Parked, error) {
+	entries, _, err := sink.List(ctx, target, parkedPartition, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	stopped := map[string]Parked{}
+	for _, e := range entries {
+		var p Parked
+		if err := json.Unmarshal(e.Row, &p); err != nil {
+			return nil, fmt.Errorf("parked stream %s: %w", e.Field, err)
+		}
+		stopped[e.Field] = p
+	}
+	return stopped, nil
+}
+
+func active(ctx context.Context, sink Sink, model string) (Target, error) {
+	generations, err := sink.Generations(ctx, model)
+	return Target{Model: model, Generation: generations.Active}, err
+}

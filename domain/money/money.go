@@ -76,10 +76,14 @@ func (m Money) Plus(n Money) (Money, error) {
 
 // Minus returns m - n. Errors: ErrOverflow, ErrCurrency.
 func (m Money) Minus(n Money) (Money, error) {
-	if n.Minor == math.MinInt64 {
+	if _, err := m.Plus(Zero(n.Currency)); err != nil {
+		return Money{}, err
+	}
+	difference := m.Minor - n.Minor
+	if (difference < m.Minor) != (n.Minor > 0) {
 		return Money{}, ErrOverflow
 	}
-	return m.Plus(Money{-n.Minor, n.Currency})
+	return Money{difference, m.Currency}, nil
 }
 
 // Times returns m multiplied by a count. Error: ErrOverflow.
@@ -141,7 +145,7 @@ func Parse(text string, c Currency) (Money, error) {
 // Add returns a + b, or ErrOverflow.
 func Add(a, b int64) (int64, error) {
 	sum := a + b
-	if (a > 0) == (b > 0) && (sum > 0) != (a > 0) && a != 0 && b != 0 {
+	if (sum > a) != (b > 0) {
 		return 0, ErrOverflow
 	}
 	return sum, nil

@@ -1,7 +1,10 @@
 // Package name says what may be the name of a thing in a restaurant.
 package name
 
-import "unicode/utf8"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
 // Valid reports whether a name has 1 to max characters, is not only blanks, and holds no control characters.
 func Valid(name string, max int) bool {
@@ -13,7 +16,7 @@ func Valid(name string, max int) bool {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return false
 		}
-		blank = blank && r == ' '
+		blank = blank && unicode.IsSpace(r)
 	}
 	return !blank
 }

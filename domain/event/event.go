@@ -5,6 +5,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ func As[T any, E Stored](data []byte) (E, error) {
 	event := new(T)
 	if err := json.Unmarshal(data, event); err != nil {
 		return none, err
+	}
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) {
+		return none, errors.New("null is no event") // encoding/json takes it for an empty one
 	}
 	return any(*event).(E), nil
 }

@@ -1,0 +1,238 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/event"
+	"daybook/eventstore"
+)
+
+// attemptsMax bounds how often a command is decided again after a conflict with another process.
+const attemptsMax = 8
+
+// aggregate loads, decides and appends for all streams of one kind. It keeps what it folded, so that a command reads
+// only what is new in its stream; every command still asks the log.
+type aggregate[S, C any, E event.Stored] struct {
+	decider event.Decider[S, C, E]
+	store   eventstore.Store
+
+	mu      sync.Mutex
+	folded  map[string]*foldedStream[S]
+	keepMax int
+}
+
+// foldedStream is one stream as far as it was folded. Commands of one process take turns on it; between processes the
+// expected revision decides.
+type foldedStream[S any] struct {
+	turn     chan struct{} // holds one token while nobody works on the stream
+	state    S
+	revision eventstore.Revision
+	position eventstore.Position // of the last event
+	commands map[uuid.UUID]eventstore.Revision
+}
+
+// newAggregate keeps up to keepMax folded streams.
+func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], store eventstore.Store, keepMax int) *aggregate[S, C, E] {
+	return &aggregate[S, C, E]{decider: decider, store: store, folded: map[string]*foldedStream[S]{}, keepMax: keepMax}
+}
+
+// hold returns a stream for the caller alone, and how to give it back.
+func (a *aggregate[S, C, E]) hold(ctx context.Context, name string) (*foldedStream[S], func(), error) {
+	a.mu.Lock()
+	s, known := a.folded[name]
+	if !known {
+		a.forgetSome()
+		s = &foldedStream[S]{turn: make(chan struct{}, 1)}
+		s.turn <- struct{}{}
+		a.reset(s)
+		a.folded[name] = s
+	}
+	a.mu.Unlock()
+	select {
+	case <-s.turn:
+		return s, func() { s.turn <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// forgetSome makes room. Which streams go is left to the map's random order: what is used often comes back quickly.
+// Whoever still holds a forgotten stream finishes with it; the expected revision keeps that right. The caller holds mu.
+func (a *aggregate[S, C, E]) forgetSome() {
+	if len(a.folded) < a.keepMax {
+		return
+	}
+	for name := range a.folded {
+		delete(a.folded, name)
+		if len(a.folded) < a.keepMax*7/8 {
+			return
+		}
+	}
+}
+
+func (a *aggregate[S, C, E]) reset(s *foldedStream[S]) {
+	s.state, s.revision, s.position = a.decider.Initial(), eventstore.NoStream, eventstore.Position{}
+	s.commands = map[uuid.UUID]eventstore.Revision{}
+}
+
+// refresh folds what is new in the log.
+func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *foldedStream[S]) error {
+	read := eventstore.StreamRead{From: s.revision + 1, Fresh: true}
+	for e, err := range a.store.ReadStream(ctx, name, read) {
+		if err != nil {
+			return err
+		}
+		decoded, err := a.decider.Catalog.Decode(e.Type, e.Data)
+		if err != nil {
+			return fmt.Errorf("stream %s revision %d: %w", name, e.Revision, err)
+		}
+		meta, err := readMetadata(e)
+		if err != nil {
+			return err
+		}
+		s.state = a.decider.Evolve(s.state, decoded)
+		s.revision, s.position = e.Revision, e.Position
+		s.commands[meta.CommandID] = e.Revision
+	}
+	return nil
+}
+
+// load returns a stream's present state and the position of its last event.
+func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, eventstore.Position, error) {
+	s, release, err := a.hold(ctx, name)
+	if err != nil {
+		var none S
+		return none, eventstore.Position{}, err
+	}
+	defer release()
+	err = a.refresh(ctx, name, s)
+	return s.state, s.position, err
+}
+
+// answered returns the first answer to a command, if the stream has its events. Error: ErrKeyReused.
+func (a *aggregate[S, C, E]) answered(ctx context.Context, name string, req Request) (Answer, bool, error) {
+	s, release, err := a.hold(ctx, name)
+	if err != nil {
+		return Answer{}, false, err
+	}
+	defer release()
+	if err := a.refresh(ctx, name, s); err != nil {
+		return Answer{}, false, err
+	}
+	return a.firstAnswer(ctx, name, s, req)
+}
+
+func (a *aggregate[S, C, E]) firstAnswer(ctx context.Context, name string, s *foldedStream[S], req Request) (Answer, bool, error) {
+	revision, met := s.commands[req.CommandID]
+	if !met {
+		return Answer{}, false, nil
+	}
+	for e, err := range a.store.ReadStream(ctx, name, eventstore.StreamRead{From: revision, Limit: 1}) {
+		if err != nil {
+			return Answer{}, false, err
+		}
+		answer, err := req.repeated(e)
+		return answer, true, err
+	}
+	return Answer{}, false, fmt.Errorf("stream %s has lost revision %d", name, revision)
+}
+
+// decision is what a use case tells execute: what is wanted, given the present state, and what to answer. With no
+// events, the intended state already held.
+type decision[S, C any, E event.Stored] struct {
+	decide func(S) (C, error)
+	answer func(S, []E) (body any, err error)
+	status int  // of the answer
+	secret bool // the answer must not stand readable in the log
+}
+
+// execute carries out a command: load, decide, append, answer. A command that was carried out before is answered as
+// the first time. Errors: refusals, ErrKeyReused, and the event store's.
+func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Request, d decision[S, C, E]) (Answer, error) {
+	s, release, err := a.hold(ctx, name)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer release()
+	for attempt := 1; ; attempt++ {
+		if err := a.refresh(ctx, name, s); err != nil {
+			return Answer{}, err
+		}
+		if answer, repeated, err := a.firstAnswer(ctx, name, s, req); repeated || err != nil {
+			return answer, err
+		}
+		answer, err := a.attempt(ctx, name, s, req, d)
+		var conflict *eventstore.Conflict
+		if !errors.As(err, &conflict) || attempt == attemptsMax {
+			return answer, err
+		}
+		select {
+		case <-time.After(time.Duration(rand.Int64N(int64(attempt) * int64(2*time.Millisecond)))):
+		case <-ctx.Done():
+			return Answer{}, ctx.Err()
+		}
+	}
+}
+
+func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *foldedStream[S], req Request, d decision[S, C, E]) (Answer, error) {
+	command, err := d.decide(s.state)
+	if err != nil {
+		return Answer{}, err
+	}
+	events, err := a.decider.Decide(s.state, command)
+	if err != nil {
+		return Answer{}, err
+	}
+	next := a.decider.Fold(s.state, events...)
+	body, err := d.answer(next, events)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := newAnswer(d.status, body)
+	if err != nil {
+		return Answer{}, err
+	}
+	if len(events) == 0 {
+		answer.Position = s.position
+		return answer, nil
+	}
+	encoded, err := encodeAll(req, events, answer, d.secret)
+	if err != nil {
+		return Answer{}, err
+	}
+	at, err := a.store.Append(ctx, name, s.revision, encoded)
+	if err != nil {
+		return Answer{}, err
+	}
+	s.state, s.revision, s.position = next, at.Revision, at.Position
+	s.commands[req.CommandID] = at.Revision
+	answer.Position = at.Position
+	return answer, nil
+}
+
+func encodeAll[E event.Stored](req Request, events []E, answer Answer, secret bool) ([]eventstore.NewEvent, error) {
+	encoded := make([]eventstore.NewEvent, len(events))
+	for i, e := range events {
+		data, err := event.Encode(e)
+		if err != nil {
+			return nil, err
+		}
+		var last *Answer
+		if i == len(events)-1 && req.Keyed {
+			last = &answer
+		}
+		meta, err := req.metadata(last, secret)
+		if err != nil {
+			return nil, err
+		}
+		encoded[i] = eventstore.NewEvent{ID: req.eventID(i), Type: e.EventType(), Data: data, Metadata: meta}
+	}
+	return encoded, nil
+}

@@ -1,0 +1,74 @@
+// Package commands is the command API: it loads a stream, lets the domain decide, appends, answers. Nothing here is
+// decided by the routes, and nothing is read from a read model but a hint where to look in the log.
+//
+// Not here: rules (domain), answers to questions (readapi).
+package commands
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"daybook/domain/calendar"
+	"daybook/domain/menu"
+	"daybook/domain/store"
+	"daybook/domain/tab"
+	"daybook/eventstore"
+	"daybook/internal/auth"
+)
+
+// Service carries out commands. Safe for concurrent use.
+type Service struct {
+	log      eventstore.Store
+	secret   auth.Secret
+	now      func() time.Time
+	requests RequestIndex
+	logger   *slog.Logger
+
+	stores *aggregate[store.State, store.Command, store.Event]
+	codes  *aggregate[store.Code, store.IssueCode, store.CodeIssued]
+	menus  *aggregate[menu.State, menu.Command, menu.Event]
+	tabs   *aggregate[tab.State, tab.Command, tab.Event]
+
+	zones    zones
+	numbers  numbers
+	pairings *rate.Limiter
+}
+
+// RequestIndex helps to find the tab of an order that is repeated after its tab was closed. It may lag behind the log,
+// and even fail: then more of the log is read.
+type RequestIndex interface {
+	// Find returns the stream that has a command of a store, "" if it knows none, and the position up to which it
+	// knows every command.
+	Find(ctx context.Context, storeID, commandID string) (stream string, upTo eventstore.Position, err error)
+}
+
+// Folded streams that are kept, by kind. A folded tab takes a few KiB, a menu up to a few hundred.
+const (
+	storesKept = 2000
+	menusKept  = 500
+	tabsKept   = 10_000
+)
+
+// New makes a service on a log.
+func New(log eventstore.Store, secret auth.Secret, requests RequestIndex, now func() time.Time, logger *slog.Logger) *Service {
+	return &Service{
+		log: log, secret: secret, now: now, requests: requests, logger: logger,
+		stores:   newAggregate(store.Decider, log, storesKept),
+		codes:    newAggregate(store.CodeDecider, log, storesKept),
+		menus:    newAggregate(menu.Decider, log, menusKept),
+		tabs:     newAggregate(tab.Decider, log, tabsKept),
+		pairings: rate.NewLimiter(pairingsPerSecond, pairingsBurst),
+	}
+}
+
+// when is now, as a store sees it: to the millisecond, with the offset of its zone, and with its business date.
+func (s *Service) when(h calendar.Hours) tab.When {
+	now := s.now().Truncate(time.Millisecond).In(h.Zone)
+	return tab.When{At: now, BusinessDate: h.BusinessDate(now)}
+}
+
+// moment is now to the millisecond, in UTC, for what has no business date.
+func (s *Service) moment() time.Time { return s.now().Truncate(time.Millisecond).UTC() }

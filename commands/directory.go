@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"sync"
+	"time"
+
+	"daybook/domain/calendar"
+	"daybook/domain/store"
+	"daybook/domain/stream"
+	"daybook/internal/auth"
+)
+
+var _ auth.Access = (*Service)(nil)
+
+// Owned returns a store of an owner, or store.ErrUnknown. It reads the log: a store is there once it was opened.
+func (s *Service) Owned(ctx context.Context, ownerID, storeID string) (auth.Store, error) {
+	state, err := s.ownedState(ctx, ownerID, storeID)
+	if err != nil {
+		return auth.Store{}, err
+	}
+	return s.describe(state)
+}
+
+func (s *Service) ownedState(ctx context.Context, ownerID, storeID string) (store.State, error) {
+	if !auth.ValidID(storeID) {
+		return store.State{}, store.ErrUnknown
+	}
+	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	if err == nil && (state.StoreID == "" || state.OwnerID != ownerID) {
+		err = store.ErrUnknown
+	}
+	return state, err
+}
+
+// Device returns the tablet that a token belongs to, or auth.ErrToken. It reads the log: a revoked token is dead.
+func (s *Service) Device(ctx context.Context, token string) (auth.Device, error) {
+	storeID, deviceID, ok := auth.ParseDeviceToken(token)
+	if !ok {
+		return auth.Device{}, auth.ErrToken
+	}
+	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	if err != nil {
+		return auth.Device{}, err
+	}
+	device, known := state.Device(deviceID)
+	if !known || !device.Live() || subtle.ConstantTimeCompare(device.TokenHash, auth.HashToken(token)) != 1 {
+		return auth.Device{}, auth.ErrToken
+	}
+	described, err := s.describe(state)
+	return auth.Device{Store: described, DeviceID: deviceID, TableID: device.TableID}, err
+}
+
+func (s *Service) describe(state store.State) (auth.Store, error) {
+	zone, err := s.zones.load(state.TimeZone)
+	if err != nil {
+		return auth.Store{}, fmt.Errorf("store %s: %w", state.StoreID, err)
+	}
+	return auth.Store{
+		StoreID: state.StoreID, OwnerID: state.OwnerID, Currency: string(state.Currency), SettlementDay: state.SettlementDay,
+		MonthlyFee: state.Grade.MonthlyFee(state.Currency),
+		Hours:      calendar.Hours{Zone: zone, Closeout: state.CloseoutHour},
+	}, nil
+}
+
+// zones remembers time zones, because loading one reads a file.
+type zones struct{ known sync.Map }
+
+func (z *zones) load(name string) (*time.Location, error) {
+	if zone, met := z.known.Load(name); met {
+		return zone.(*time.Location), nil
+	}
+	if name == "" || name == "Local" {
+		return nil, fmt.Errorf("%q is no time zone", name)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no time zone", name)
+	}
+	z.known.Store(name, zone)
+	return zone, nil
+}

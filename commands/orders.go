@@ -1,0 +1,166 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"daybook/domain/menu"
+	"daybook/domain/money"
+	"daybook/domain/stream"
+	"daybook/domain/tab"
+	"daybook/eventstore"
+	"daybook/internal/auth"
+)
+
+// PlaceOrder is what a tablet says to order.
+type PlaceOrder struct {
+	Lines []OrderLine `json:"lines"`
+}
+
+// OrderLine is one product and how many of it.
+type OrderLine struct {
+	ProductID string `json:"productId"`
+	Quantity  int64  `json:"quantity"`
+}
+
+// PlaceOrder puts an order on the open tab of the tablet's table, opening one if there is none.
+func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
+	n, err := s.lastTab(ctx, device.StoreID, device.TableID)
+	if err != nil {
+		return Answer{}, err
+	}
+	if answer, found, err := s.earlierOrder(ctx, device, n, req); found || err != nil {
+		return answer, err
+	}
+	for {
+		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), req, wanted)
+		if !errors.Is(err, tab.ErrClosed) {
+			if err == nil {
+				s.numbers.note(device.StoreID, device.TableID, n)
+			}
+			return answer, err
+		}
+		n++ // paid just now: the order opens the next tab
+	}
+}
+
+func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, req Request, wanted PlaceOrder) (Answer, error) {
+	orderID := req.newID("r")
+	return s.tabs.execute(ctx, stream.Tab(device.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
+		status: http.StatusCreated,
+		decide: func(tab.State) (tab.Command, error) {
+			items, err := s.items(ctx, device.StoreID, wanted.Lines)
+			return tab.PlaceOrder{
+				StoreID: device.StoreID, TabID: tabID, TableID: device.TableID, OrderID: orderID,
+				Currency: money.Currency(device.Currency), Items: items, When: s.when(device.Hours),
+			}, err
+		},
+		answer: func(tab.State, []tab.Event) (any, error) {
+			return struct {
+				OrderID string `json:"orderId"`
+				TabID   string `json:"tabId"`
+				Status  string `json:"status"`
+			}{orderID, tabID, "ACCEPTED"}, nil
+		},
+	})
+}
+
+// items looks the lines' products up in the store's menu as it is now.
+func (s *Service) items(ctx context.Context, storeID string, lines []OrderLine) ([]tab.Item, error) {
+	offered, _, err := s.menus.load(ctx, stream.Menu(storeID))
+	if err != nil {
+		return nil, err
+	}
+	items := make([]tab.Item, len(lines))
+	for i, line := range lines {
+		product, known := offered.Product(line.ProductID)
+		if !known {
+			return nil, menu.ErrUnknown.With("line %d: there is no such product", i+1)
+		}
+		items[i] = tab.Item{Product: product, Quantity: line.Quantity}
+	}
+	return items, nil
+}
+
+// earlierOrder finds the answer to an order that was placed before, on a tab that may be closed by now. The index says
+// where it is, or, up to a position, that it is nowhere; only tabs that changed after that position, before the n-th
+// (which the order will ask itself), are left to look into.
+func (s *Service) earlierOrder(ctx context.Context, device auth.Device, n int, req Request) (Answer, bool, error) {
+	found, upTo, err := s.requests.Find(ctx, device.StoreID, req.CommandID.String())
+	if err != nil {
+		s.logger.WarnContext(ctx, "no request index: reading all tabs of the table instead", "error", err)
+		found, upTo = "", eventstore.Position{}
+	}
+	if found != "" {
+		return s.tabs.answered(ctx, found, req)
+	}
+	for k := n - 1; k >= 1; k-- {
+		name := stream.Tab(device.StoreID, tab.ID(device.TableID, k))
+		answer, found, err := s.tabs.answered(ctx, name, req)
+		if found || err != nil {
+			return answer, found, err
+		}
+		_, last, err := s.tabs.load(ctx, name)
+		if err != nil || !upTo.Before(last) {
+			return Answer{}, false, err
+		}
+	}
+	return Answer{}, false, nil
+}
+
+// lastTab returns the number of a table's newest tab, 1 if it has none yet. A stale hint is harmless: it is probed
+// upwards. Without a hint, the numbers are searched by doubling and halving, because tabs have no gaps.
+func (s *Service) lastTab(ctx context.Context, storeID, tableID string) (int, error) {
+	exists := func(n int) (bool, error) {
+		for _, err := range s.log.ReadStream(ctx, stream.Tab(storeID, tab.ID(tableID, n)), eventstore.StreamRead{Limit: 1, Fresh: true}) {
+			return err == nil, err
+		}
+		return false, nil
+	}
+	low := max(1, s.numbers.hint(storeID, tableID)) // exists, or is 1
+	high := low + 1
+	for ; ; high += high - low {
+		if is, err := exists(high); err != nil {
+			return 0, err
+		} else if !is {
+			break
+		}
+		low = high
+	}
+	for low+1 < high {
+		middle := (low + high) / 2
+		if is, err := exists(middle); err != nil {
+			return 0, err
+		} else if is {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}
+
+// numbers remembers the newest tab of each table.
+type numbers struct {
+	mu    sync.Mutex
+	hints map[string]int
+}
+
+const hintsMax = 100_000
+
+func (h *numbers) hint(storeID, tableID string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hints[storeID+"-"+tableID]
+}
+
+func (h *numbers) note(storeID, tableID string, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.hints == nil || len(h.hints) >= hintsMax {
+		h.hints = map[string]int{}
+	}
+	h.hints[storeID+"-"+tableID] = max(n, h.hints[storeID+"-"+tableID])
+}

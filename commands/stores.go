@@ -1,0 +1,171 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"daybook/domain/money"
+	"daybook/domain/refusal"
+	"daybook/domain/store"
+	"daybook/domain/stream"
+	"daybook/internal/auth"
+	"daybook/internal/httpapi"
+)
+
+// OpenStore is what an owner says to open a store. Absent fields are nil and have their defaults.
+type OpenStore struct {
+	Name          string  `json:"name"`
+	PosGrade      string  `json:"posGrade"`
+	SettlementDay int     `json:"settlementDay"`
+	TimeZone      *string `json:"timeZone"`     // nil: Asia/Seoul
+	Currency      *string `json:"currency"`     // nil: KRW
+	CloseoutHour  int     `json:"closeoutHour"` // absent: 0
+}
+
+var errTimeZone = refusal.New(refusal.Invalid, "invalid_time_zone", "timeZone is an IANA name such as Asia/Seoul")
+
+// OpenStore opens a store for an owner. The request's scope is the owner.
+func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wanted OpenStore) (Answer, error) {
+	zone, currency := "Asia/Seoul", "KRW"
+	if wanted.TimeZone != nil {
+		zone = *wanted.TimeZone
+	}
+	if wanted.Currency != nil {
+		currency = *wanted.Currency
+	}
+	if _, err := s.zones.load(zone); err != nil {
+		return Answer{}, errTimeZone
+	}
+	storeID := req.newID("s")
+	req.StoreID = storeID
+	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
+		status: http.StatusCreated,
+		decide: func(store.State) (store.Command, error) {
+			return store.Open{
+				StoreID: storeID, OwnerID: ownerID, Name: wanted.Name, Grade: store.Grade(wanted.PosGrade),
+				SettlementDay: wanted.SettlementDay, TimeZone: zone, Currency: money.Currency(currency),
+				CloseoutHour: wanted.CloseoutHour, At: s.moment(),
+			}, nil
+		},
+		answer: func(state store.State, _ []store.Event) (any, error) { return storeBody(state), nil },
+	})
+}
+
+func storeBody(s store.State) any {
+	return struct {
+		StoreID       string    `json:"storeId"`
+		Name          string    `json:"name"`
+		PosGrade      string    `json:"posGrade"`
+		SettlementDay int       `json:"settlementDay"`
+		TimeZone      string    `json:"timeZone"`
+		Currency      string    `json:"currency"`
+		CloseoutHour  int       `json:"closeoutHour"`
+		OpenedAt      time.Time `json:"openedAt"`
+	}{s.StoreID, s.Name, string(s.Grade), s.SettlementDay, s.TimeZone, string(s.Currency), s.CloseoutHour, s.OpenedAt}
+}
+
+// AddTable is what an owner says to add a table.
+type AddTable struct {
+	Name string `json:"name"`
+}
+
+// AddTable adds a table to a store.
+func (s *Service) AddTable(ctx context.Context, storeID string, req Request, wanted AddTable) (Answer, error) {
+	tableID := req.newID("t")
+	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
+		status: http.StatusCreated,
+		decide: func(store.State) (store.Command, error) {
+			return store.AddTable{TableID: tableID, Name: wanted.Name, At: s.moment()}, nil
+		},
+		answer: func(store.State, []store.Event) (any, error) {
+			return struct {
+				TableID string `json:"tableId"`
+				Name    string `json:"name"`
+			}{tableID, wanted.Name}, nil
+		},
+	})
+}
+
+// IssuePairingCode makes a code with which a tablet can be paired with a table, once, within store.CodeLifetime.
+func (s *Service) IssuePairingCode(ctx context.Context, ownerID, storeID, tableID string, req Request) (Answer, error) {
+	state, err := s.ownedState(ctx, ownerID, storeID)
+	if err != nil {
+		return Answer{}, err
+	}
+	code, pairingID := s.secret.PairingCode(req.CommandID.String())
+	return s.codes.execute(ctx, stream.Pairing(pairingID), req, decision[store.Code, store.IssueCode, store.CodeIssued]{
+		status: http.StatusCreated, secret: true,
+		decide: func(store.Code) (store.IssueCode, error) {
+			return store.IssueCode{Store: state, PairingID: pairingID, TableID: tableID, At: s.moment()}, nil
+		},
+		answer: func(issued store.Code, _ []store.CodeIssued) (any, error) {
+			return struct {
+				PairingCode string    `json:"pairingCode"`
+				ExpiresAt   time.Time `json:"expiresAt"`
+			}{code, issued.ExpiresAt}, nil
+		},
+	})
+}
+
+// Guessing a pairing code is hopeless at this rate: there are 2^40, and each lives ten minutes.
+const (
+	pairingsPerSecond = 20
+	pairingsBurst     = 50
+)
+
+var errTooManyPairings = httpapi.NewProblem(http.StatusTooManyRequests, "too_many_attempts", "too many pairing attempts; try again in a moment")
+
+// PairDevice is what a tablet says to be paired.
+type PairDevice struct {
+	PairingCode string `json:"pairingCode"`
+}
+
+// PairDevice redeems a pairing code for a device token. makeRequest is told the code's id, the scope of the caller's key.
+func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest func(pairingID, storeID string) (Request, error)) (Answer, error) {
+	if !s.pairings.Allow() {
+		return Answer{}, errTooManyPairings
+	}
+	if wanted.PairingCode == "" || len(wanted.PairingCode) > 100 {
+		return Answer{}, store.ErrCode
+	}
+	pairingID := auth.PairingID(wanted.PairingCode)
+	code, _, err := s.codes.load(ctx, stream.Pairing(pairingID))
+	if err != nil {
+		return Answer{}, err
+	}
+	if code.PairingID == "" {
+		return Answer{}, store.ErrCode
+	}
+	req, err := makeRequest(pairingID, code.StoreID)
+	if err != nil {
+		return Answer{}, err
+	}
+	deviceID := req.newID("d")
+	token, hash := auth.NewDeviceToken(code.StoreID, deviceID)
+	return s.stores.execute(ctx, stream.Store(code.StoreID), req, decision[store.State, store.Command, store.Event]{
+		status: http.StatusCreated, secret: true,
+		decide: func(store.State) (store.Command, error) {
+			return store.PairDevice{DeviceID: deviceID, Code: code, TokenHash: hash, At: s.moment()}, nil
+		},
+		answer: func(store.State, []store.Event) (any, error) {
+			return struct {
+				DeviceID    string `json:"deviceId"`
+				DeviceToken string `json:"deviceToken"`
+				StoreID     string `json:"storeId"`
+				TableID     string `json:"tableId"`
+			}{deviceID, token, code.StoreID, code.TableID}, nil
+		},
+	})
+}
+
+// RevokeDevice makes a tablet's token dead.
+func (s *Service) RevokeDevice(ctx context.Context, storeID, deviceID string, req Request) (Answer, error) {
+	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
+		status: http.StatusNoContent,
+		decide: func(store.State) (store.Command, error) {
+			return store.RevokeDevice{DeviceID: deviceID, At: s.moment()}, nil
+		},
+		answer: func(store.State, []store.Event) (any, error) { return nil, nil },
+	})
+}

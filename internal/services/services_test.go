@@ -302,24 +302,30 @@ func TestNewestVersionFirst(t *testing.T) {
 // Pdeathsig is about the thread that forked. A test's goroutine may be locked to one that ends with it.
 func TestServerOutlivesTheThreadThatAskedForIt(t *testing.T) {
 	var s *Server
-	thread := make(chan int)
-	go func() {
-		runtime.LockOSThread() // and not unlocked: the thread ends
-		var err error
-		if s, err = StartRedis(t.Context(), Options{}); err != nil {
-			t.Error(err)
-		}
-		thread <- unix.Gettid()
-	}()
-	tid := <-thread
-	if s == nil {
-		return
-	}
+	var err error
+	thread := onEndingThread(func() { s, err = StartRedis(t.Context(), Options{}) })
+	must(t, err)
 	defer func() { must(t, s.Close()) }()
-	for unix.Tgkill(os.Getpid(), tid, 0) == nil {
+	for unix.Tgkill(os.Getpid(), thread, 0) == nil {
 		runtime.Gosched()
 	}
 	must(t, s.kind.ping(t.Context(), s.URL()))
+}
+
+// onEndingThread calls f on a thread that then ends, and returns the thread's id.
+func onEndingThread(f func()) int {
+	thread := make(chan int)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() { // the main thread never ends; while we hold it, we get another
+			defer runtime.UnlockOSThread()
+			thread <- onEndingThread(f)
+			return
+		}
+		f()
+		thread <- unix.Gettid() // returning locked ends the thread
+	}()
+	return <-thread
 }
 
 // held is what a holder says of each of its servers.

@@ -243,11 +243,38 @@ func (c *Corruption) Error() string {
 }
 func (c *Corruption) Unwrap() error { return c.Err }
 
-// Check returns ErrInvalid, naming the rule, for input that no adapter may take.
-func Check(stream string, expected Revision, events []NewEvent) error {
+// CheckStreamRead returns ErrInvalid, naming the rule, for a read that no adapter may take.
+func CheckStreamRead(stream string, read StreamRead) error {
 	switch {
-	case stream == "" || len(stream) > StreamNameMax || strings.ContainsAny(stream, "\x00\n\r"):
-		return fmt.Errorf("%w: stream name %.64q: 1 to %d bytes, no control characters", ErrInvalid, stream, StreamNameMax)
+	case read.Limit < 0:
+		return fmt.Errorf("%w: limit %d", ErrInvalid, read.Limit)
+	case read.From < 0 && (read.From != Last || read.Direction == Forward):
+		return fmt.Errorf("%w: read from revision %d", ErrInvalid, read.From)
+	}
+	return checkStream(stream)
+}
+
+// CheckLogRead returns ErrInvalid, naming the rule, for a read that no adapter may take.
+func CheckLogRead(read LogRead) error {
+	if read.Limit < 0 {
+		return fmt.Errorf("%w: limit %d", ErrInvalid, read.Limit)
+	}
+	return nil
+}
+
+func checkStream(stream string) error {
+	if stream == "" || len(stream) > StreamNameMax || strings.ContainsAny(stream, "\x00\n\r") {
+		return fmt.Errorf("%w: stream name %.64q: 1 to %d bytes, no zero byte or line break", ErrInvalid, stream, StreamNameMax)
+	}
+	return nil
+}
+
+// Check returns ErrInvalid, naming the rule, for an append that no adapter may take.
+func Check(stream string, expected Revision, events []NewEvent) error {
+	if err := checkStream(stream); err != nil {
+		return err
+	}
+	switch {
 	case expected < NoStream:
 		return fmt.Errorf("%w: expected revision %d", ErrInvalid, expected)
 	case len(events) == 0 || len(events) > AppendMax:
@@ -261,7 +288,7 @@ func Check(stream string, expected Revision, events []NewEvent) error {
 		case e.ID == uuid.Nil:
 			return fmt.Errorf("%w: event %d has no id", ErrInvalid, i)
 		case e.Type == "" || len(e.Type) > TypeNameMax || strings.ContainsAny(e.Type, "\x00\n\r"):
-			return fmt.Errorf("%w: event %d: type %.64q: 1 to %d bytes, no control characters", ErrInvalid, i, e.Type, TypeNameMax)
+			return fmt.Errorf("%w: event %d: type %.64q: 1 to %d bytes, no zero byte or line break", ErrInvalid, i, e.Type, TypeNameMax)
 		case size > EventBytesMax:
 			return fmt.Errorf("%w: event %d has %d bytes: at most %d", ErrInvalid, i, size, EventBytesMax)
 		case total > AppendBytesMax:

@@ -1,0 +1,114 @@
+package embedded
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/eventstore"
+)
+
+const (
+	markFile     = "daybook-log"
+	markFileTemp = markFile + ".new"
+	lockFile     = "LOCK"
+	pebbleFolder = "pebble"
+)
+
+// format counts changes of what is stored that an older program would misread. Append-only:
+//
+//	1  as in the package comment
+const format = 1
+
+// mark is the content of the mark file: one line of JSON, one line with its CRC32C. Later formats keep that shape.
+type mark struct {
+	Format   int
+	Identity string
+	State    state
+	// Head is the last position of a log that was closed, and one that is known to be durable of a log that was not.
+	Head uint64
+	// Checked is a position up to which nothing can be lost by damage to the newest part of Pebble's files: it was
+	// flushed before the flush before the last. Open checks what comes after it, if the log was not closed.
+	Checked uint64
+}
+
+type state string
+
+const (
+	creating state = "creating" // nothing can have been appended
+	open     state = "open"     // in use, or was when it crashed
+	closed   state = "closed"
+)
+
+func (m mark) save(fs vfs.FS, dir string) error {
+	line, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s\n%08x\n", line, crc32.Checksum(line, castagnoli))
+	temp := fs.PathJoin(dir, markFileTemp)
+	if err := writeFile(fs, temp, text); err != nil {
+		return err
+	}
+	if err := fs.Rename(temp, fs.PathJoin(dir, markFile)); err != nil {
+		return err
+	}
+	return syncDir(fs, dir)
+}
+
+func loadMark(fs vfs.FS, dir string) (m mark, err error) {
+	path := fs.PathJoin(dir, markFile)
+	text, err := readFile(fs, path)
+	if err != nil {
+		return m, err
+	}
+	damaged := func(err error) (mark, error) { return mark{}, &eventstore.Corruption{Place: path, Err: err} }
+	line, sum, _ := strings.Cut(string(text), "\n")
+	if sum != fmt.Sprintf("%08x\n", crc32.Checksum([]byte(line), castagnoli)) {
+		return damaged(errChecksum)
+	}
+	if err := json.Unmarshal([]byte(line), &m); err != nil {
+		return damaged(err)
+	}
+	switch {
+	case m.Format > format:
+		return m, fmt.Errorf("%w: %s has format %d, this program knows up to %d", ErrFormat, dir, m.Format, format)
+	case m.Format < 1 || m.Identity == "" || m.State != creating && m.State != open && m.State != closed:
+		return damaged(errors.New("not a mark of this program"))
+	}
+	return m, nil
+}
+
+func writeFile(fs vfs.FS, path, text string) error {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte(text))
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func readFile(fs vfs.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

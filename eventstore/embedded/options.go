@@ -1,0 +1,53 @@
+package embedded
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options of Open. Only Dir is needed.
+type Options struct {
+	// Dir is the log's directory. It is made if it does not exist; otherwise it must be empty or hold a log.
+	Dir string
+	// FS is the file system, nil for the disk. vfs.NewMem() makes a log that is gone with the process.
+	FS vfs.FS
+	// Now gives the time for Event.Created, nil for time.Now.
+	Now func() time.Time
+	// Logger hears of trouble, and at debug level of Pebble's housekeeping. nil for slog.Default.
+	Logger *slog.Logger
+	// CacheBytes bounds the memory for uncompressed blocks of the log. 0 means 128 MiB.
+	CacheBytes int64
+	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 64 MiB.
+	MemTableBytes uint64
+}
+
+var (
+	// ErrInUse: the directory is open already, in this process or another. It is named in the message.
+	ErrInUse = errors.New("event log is in use")
+	// ErrFormat: the directory was written by a newer program. Use that one.
+	ErrFormat = errors.New("event log has a newer format")
+	// ErrForeign: the directory holds files and no event log. Nothing in it was touched.
+	ErrForeign = errors.New("directory is not empty and holds no event log")
+)
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 128 << 20
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = 64 << 20
+	}
+	return o
+}

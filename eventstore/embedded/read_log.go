@@ -1,0 +1,246 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"daybook/eventstore"
+)
+
+// ReadAll is eventstore.Store's.
+func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[eventstore.Event, error] {
+	return func(yield func(eventstore.Event, error) bool) {
+		err := eventstore.CheckLogRead(read)
+		if err == nil {
+			err = ownPosition(read.After)
+		}
+		if err != nil {
+			yield(eventstore.Event{}, err)
+			return
+		}
+		w := &walk{store: s, filter: newMatcher(read.Filter), low: 1, high: s.head.Load(), backward: read.Direction == eventstore.Backward}
+		after := read.After.Commit
+		if !w.backward {
+			w.low = after + 1
+		} else if after > 0 {
+			w.high = min(w.high, after-1)
+		}
+		if err := w.plan(ctx); err != nil {
+			yield(eventstore.Event{}, err)
+			return
+		}
+		w.run(ctx, read.Limit, yield)
+	}
+}
+
+// ownPosition refuses a position that this log cannot have given.
+func ownPosition(p eventstore.Position) error {
+	if p.Commit != p.Prepare {
+		return fmt.Errorf("%w: position %s is not of this log", eventstore.ErrInvalid, p)
+	}
+	return nil
+}
+
+// walk goes through the positions from low to high, both included, in one direction and piece by piece.
+//
+// There are two ways. Along the index, which names every event's stream and type, fetching those that match; or, when
+// the filter names few partitions and the way is long, along these partitions' records, merged by position.
+type walk struct {
+	store      *Store
+	filter     matcher
+	low, high  uint64 // what is left; low > high at the end
+	backward   bool
+	partitions []string // nil: along the index
+	names      interner
+}
+
+const (
+	scanMax      = 32768 // rows looked at in one piece
+	mergeFromGap = 4096  // positions; a shorter way is gone along the index
+	mergeMax     = 32    // partitions
+)
+
+// plan chooses the way.
+func (w *walk) plan(ctx context.Context) error {
+	w.partitions = nil
+	if w.ended() || w.high-w.low < mergeFromGap || len(w.filter.prefixes) == 0 {
+		return nil
+	}
+	var found []string
+	for _, prefix := range w.filter.prefixes {
+		more, err := w.store.partitions(ctx, prefix, w.high, mergeMax+1-len(found))
+		if err != nil {
+			return err
+		}
+		found = append(found, more...)
+		if len(found) > mergeMax {
+			return nil
+		}
+	}
+	w.partitions = distinct(found)
+	return nil
+}
+
+func (w *walk) ended() bool { return w.low > w.high }
+
+// passed notes that everything up to and including position was looked at.
+func (w *walk) passed(position uint64) {
+	if w.backward {
+		w.high = position - 1
+	} else {
+		w.low = position + 1
+	}
+}
+
+func (w *walk) passedAll() {
+	if w.backward {
+		w.passed(w.low)
+	} else {
+		w.passed(w.high)
+	}
+}
+
+// run yields what is left, at most limit events if limit is not zero.
+func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, error) bool) {
+	left := limit
+	for size := pieceFirst; !w.ended(); size = min(2*size, pieceEvents) {
+		if limit > 0 {
+			size = min(size, left)
+		}
+		events, err := w.piece(ctx, size)
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(eventstore.Event{}, err)
+			return
+		}
+		left -= len(events)
+		if limit > 0 && left == 0 {
+			return
+		}
+	}
+}
+
+// piece returns up to n matching events, none perhaps, and moves on. What was read before an error comes with it.
+func (w *walk) piece(ctx context.Context, n int) (events []eventstore.Event, err error) {
+	p := &piece{ctx: ctx, eventsMax: n}
+	err = w.store.use(ctx, func() error {
+		if w.partitions != nil {
+			return w.alongPartitions(p)
+		}
+		return w.alongIndex(p)
+	})
+	return p.events, err
+}
+
+// piece collects events up to its bounds.
+type piece struct {
+	ctx       context.Context
+	events    []eventstore.Event
+	eventsMax int
+	rows      int
+	bytes     int
+}
+
+func (p *piece) add(e eventstore.Event) {
+	p.events = append(p.events, e)
+	p.bytes += len(e.Data) + len(e.Metadata)
+}
+
+// full counts a row and says whether it was the last for this piece.
+func (p *piece) full() (bool, error) {
+	p.rows++
+	if p.rows%contextStride == 0 && p.ctx.Err() != nil {
+		return true, p.ctx.Err()
+	}
+	return len(p.events) >= p.eventsMax || p.bytes >= pieceBytes || p.rows >= scanMax, nil
+}
+
+func (w *walk) alongIndex(p *piece) error {
+	rows, err := w.store.rows(appendIndexKey(nil, w.low), appendIndexKey(nil, w.high+1), w.backward)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for !w.ended() {
+		next := w.low
+		if w.backward {
+			next = w.high
+		}
+		if !rows.next() {
+			if err := rows.err(); err != nil {
+				return err
+			}
+			return damage(atPosition(next), "the index entry is missing")
+		}
+		if err := w.indexed(rows, next, p); err != nil {
+			return err
+		}
+		w.passed(next)
+		if full, err := p.full(); full {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexed looks at one index entry, which must be that of position, and fetches its event if it matches.
+func (w *walk) indexed(rows *rows, position uint64, p *piece) error {
+	found, ok := splitIndex(rows.key())
+	if !ok || found != position {
+		return damage(atPosition(position), "the index entry is missing")
+	}
+	value, err := rows.value()
+	if err != nil {
+		return trouble(atPosition(position), err)
+	}
+	typ, stream, err := parseIndex(rows.key(), value)
+	if err != nil {
+		return damage(atPosition(position), "index entry: %w", err)
+	}
+	if !w.filter.matches(stream, typ) {
+		return nil
+	}
+	e, err := w.store.event(position, w.names.stream(stream), &w.names)
+	if err != nil {
+		return err
+	}
+	if e.Type != string(typ) {
+		return damage(atPosition(position), "the index says %s, the event %s", typ, e.Type)
+	}
+	p.add(e)
+	return nil
+}
+
+// matcher is an eventstore.Filter that looks at stored names without copying them.
+type matcher struct {
+	prefixes, types []string
+}
+
+func newMatcher(f eventstore.Filter) matcher { return matcher{f.Prefixes, f.Types} }
+
+func (m matcher) matches(stream, typ []byte) bool {
+	return m.matchesType(typ) && m.matchesStream(stream)
+}
+
+func (m matcher) matchesType(typ []byte) bool {
+	for _, want := range m.types {
+		if string(typ) == want {
+			return true
+		}
+	}
+	return len(m.types) == 0
+}
+
+func (m matcher) matchesStream(stream []byte) bool {
+	for _, want := range m.prefixes {
+		if len(stream) >= len(want) && string(stream[:len(want)]) == want {
+			return true
+		}
+	}
+	return len(m.prefixes) == 0
+}

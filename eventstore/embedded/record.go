@@ -1,0 +1,220 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+)
+
+// recordVersion is the first byte of every record. A record of another version is refused, not guessed at.
+const recordVersion = 1
+
+const checksumBytes = 4
+
+// trailerBytes follow what the appender knows: the time and the checksum, which only the committer can fill in.
+const trailerBytes = numberBytes + checksumBytes
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errChecksum = errors.New("checksum does not match")
+
+// draft is a record without its trailer, made by the appending goroutine so that the committer has little left to do.
+type draft struct {
+	body []byte
+	sum  uint32 // CRC32C of body
+}
+
+func newDraft(stream string, revision eventstore.Revision, e eventstore.NewEvent) draft {
+	size := 1 + 5*binary.MaxVarintLen32 + len(e.Type) + len(stream) + numberBytes + len(e.ID) + len(e.Data) + len(e.Metadata)
+	b := make([]byte, 0, size)
+	b = append(b, recordVersion)
+	b = appendBlob(b, e.Type)
+	b = appendBlob(b, stream)
+	b = appendNumber(b, uint64(revision))
+	b = append(b, e.ID[:]...)
+	b = appendBlob(b, e.Data)
+	b = appendBlob(b, e.Metadata)
+	return draft{b, crc32.Checksum(b, castagnoli)}
+}
+
+// seal writes the finished record for key into to, which has len(d.body)+trailerBytes bytes.
+func (d draft) seal(to, key []byte, created time.Time) {
+	n := copy(to, d.body)
+	binary.BigEndian.PutUint64(to[n:], uint64(created.UnixNano()))
+	sum := crc32.Update(d.sum, castagnoli, to[n:n+numberBytes])
+	binary.BigEndian.PutUint32(to[n+numberBytes:], crc32.Update(sum, castagnoli, key))
+}
+
+func appendBlob[T string | []byte](b []byte, blob T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(blob))), blob...)
+}
+
+// record is a stored record's view: its slices lie in the bytes it was parsed from.
+type record struct {
+	typ, stream, data, metadata []byte
+	revision                    eventstore.Revision
+	id                          uuid.UUID
+	created                     int64 // nanoseconds since 1970
+}
+
+// parseRecord checks and takes apart what seal wrote.
+func parseRecord(key, value []byte) (r record, err error) {
+	value, err = checked(key, value)
+	if err != nil {
+		return r, err
+	}
+	in := reader{rest: value}
+	if version := in.take(1); !in.bad && version[0] != recordVersion {
+		return r, fmt.Errorf("record version %d is not known", version[0])
+	}
+	r.typ, r.stream = in.blob(), in.blob()
+	r.revision = eventstore.Revision(in.number())
+	copy(r.id[:], in.take(len(r.id)))
+	r.data, r.metadata = in.blob(), in.blob()
+	r.created = int64(in.number())
+	if in.bad || len(in.rest) != 0 {
+		return r, errors.New("record is malformed")
+	}
+	return r, nil
+}
+
+// event copies a record out of the storage's memory. In one allocation, as scans make millions.
+func (r record) event(position uint64, names *interner) eventstore.Event {
+	body := make([]byte, len(r.data)+len(r.metadata))
+	n := copy(body, r.data)
+	copy(body[n:], r.metadata)
+	e := eventstore.Event{
+		Stream:   names.stream(r.stream),
+		Revision: r.revision,
+		Position: place(position),
+		ID:       r.id,
+		Type:     names.typ(r.typ),
+		Created:  time.Unix(0, r.created).UTC(),
+		Data:     body[:n:n],
+	}
+	if len(r.metadata) > 0 {
+		e.Metadata = body[n:]
+	}
+	return e
+}
+
+// appendIndexValue makes the value of a p entry.
+func appendIndexValue(b, key []byte, typ, stream string) []byte {
+	start := len(b)
+	b = append(appendBlob(b, typ), stream...)
+	return appendSum(b, b[start:], key)
+}
+
+func parseIndex(key, value []byte) (typ, stream []byte, err error) {
+	value, err = checked(key, value)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := reader{rest: value}
+	typ = in.blob()
+	if in.bad {
+		return nil, nil, errors.New("index entry is malformed")
+	}
+	return typ, in.rest, nil
+}
+
+// appendStreamValue makes the value of an s entry.
+func appendStreamValue(b, key []byte, position uint64) []byte {
+	start := len(b)
+	b = appendNumber(b, position)
+	return appendSum(b, b[start:], key)
+}
+
+func parseStreamValue(key, value []byte) (position uint64, err error) {
+	value, err = checked(key, value)
+	if err != nil {
+		return 0, err
+	}
+	if len(value) != numberBytes {
+		return 0, errors.New("stream entry is malformed")
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+func appendSum(b, value, key []byte) []byte {
+	return binary.BigEndian.AppendUint32(b, checksum(key, value))
+}
+
+func checksum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(value, castagnoli), castagnoli, key)
+}
+
+// checked returns value without its checksum, which must be right.
+func checked(key, value []byte) ([]byte, error) {
+	end := len(value) - checksumBytes
+	if end < 0 || checksum(key, value[:end]) != binary.BigEndian.Uint32(value[end:]) {
+		return nil, errChecksum
+	}
+	return value[:end], nil
+}
+
+// reader takes bytes apart; bad is set once they end too early, and everything after is zero.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) take(n int) []byte {
+	if n > len(r.rest) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	taken := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
+func (r *reader) number() uint64 {
+	if b := r.take(numberBytes); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (r *reader) blob() []byte {
+	n, used := binary.Uvarint(r.rest)
+	if used <= 0 || n > uint64(len(r.rest)-used) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	r.rest = r.rest[used:]
+	return r.take(int(n))
+}
+
+// interner gives equal names of one read the same string: types are few, and neighbours often share their stream.
+type interner struct {
+	types map[string]string
+	last  string
+}
+
+const internedMax = 1024
+
+func (i *interner) typ(b []byte) string {
+	if s, ok := i.types[string(b)]; ok {
+		return s
+	}
+	if i.types == nil || len(i.types) >= internedMax {
+		i.types = map[string]string{}
+	}
+	s := string(b)
+	i.types[s] = s
+	return s
+}
+
+func (i *interner) stream(b []byte) string {
+	if i.last != string(b) {
+		i.last = string(b)
+	}
+	return i.last
+}

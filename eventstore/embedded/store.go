@@ -1,0 +1,183 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"daybook/eventstore"
+)
+
+// Store is an open log. It is an eventstore.Store; Check, Partitions and ReadPartition are beyond that port.
+type Store struct {
+	options  Options
+	identity string
+	db       *pebble.DB
+	lock     *pebble.Lock
+
+	// head is the last durable position: what readers may see. Only the committer stores it.
+	head   atomic.Uint64
+	change signal // of head
+
+	queue   chan *request
+	done    chan struct{} // closed when Close begins
+	stopped chan struct{} // closed when the committer has ended
+
+	// using is held for reading around every use of db, in short pieces, so that Close can wait for them.
+	using   sync.RWMutex
+	closing sync.Once
+	closed  error // what Close returned
+
+	failure failure
+	flushes flushes
+}
+
+var _ eventstore.Store = (*Store)(nil)
+
+// Identity returns the random name that the log got when it was made.
+func (s *Store) Identity(ctx context.Context) (string, error) {
+	if err := s.usable(ctx); err != nil {
+		return "", err
+	}
+	return s.identity, nil
+}
+
+// Head returns the last durable position.
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	if err := s.usable(ctx); err != nil {
+		return eventstore.Position{}, err
+	}
+	return place(s.head.Load()), nil
+}
+
+// Close ends appends, subscriptions and reads, flushes, and releases the directory. It may be called again and then
+// returns the same. After it, the log needs no recovery. An error means that the next Open will recover instead;
+// what was acknowledged is safe in either case.
+func (s *Store) Close() error {
+	s.closing.Do(func() { s.closed = s.close() })
+	return s.closed
+}
+
+func (s *Store) close() error {
+	close(s.done)
+	released := make(chan error, 1)
+	go func() { released <- s.release() }()
+	select {
+	case err := <-released:
+		return err
+	case <-s.failure.abandoned:
+		// Pebble hangs somewhere with its locks held. Its goroutines could still write, so the directory stays locked.
+		return fmt.Errorf("event log %s: end the process to release it: %w", s.options.Dir, s.failure.error())
+	}
+}
+
+func (s *Store) release() error {
+	<-s.stopped
+	s.using.Lock() // waits for reads
+	s.using.Unlock()
+	s.flushes.stop()
+	err := s.failure.error()
+	if err == nil {
+		err = s.db.Flush()
+	}
+	clean := err == nil
+	err = errors.Join(err, s.db.Close())
+	if clean && err == nil {
+		m := s.flushes.mark
+		m.State, m.Head = closed, s.head.Load()
+		err = m.save(s.options.FS, s.options.Dir)
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// usable returns why the store cannot be used by a call with this context, if so.
+func (s *Store) usable(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return eventstore.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+// use runs read, which must be short, while Close waits.
+func (s *Store) use(ctx context.Context, read func() error) error {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	return read()
+}
+
+func (s *Store) log() *slog.Logger { return s.options.Logger }
+
+// signal wakes everybody who waits for a change.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// wait returns a channel that is closed by the next broadcast. Take it before looking at what may change.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) broadcast() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}
+
+// failure remembers the first error after which nothing may be written any more.
+type failure struct {
+	mu    sync.Mutex
+	first error
+	// happened is closed with it.
+	happened chan struct{}
+	// abandoned is closed when Pebble hangs with locks held. Not even closing it is possible.
+	abandoned chan struct{}
+	once      sync.Once
+}
+
+func (f *failure) error() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.first
+}
+
+// fail makes the store refuse writes from now on.
+func (s *Store) fail(err error) error {
+	f := &s.failure
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == nil {
+		err = trouble(s.options.Dir, err)
+		var damaged *eventstore.Corruption
+		if !errors.As(err, &damaged) {
+			err = fmt.Errorf("%w: writing failed, open the log again: %w", eventstore.ErrUnavailable, err)
+		}
+		f.first = err
+		s.log().Error("event log refuses writes from now on", "dir", s.options.Dir, "error", err)
+		close(f.happened)
+	}
+	return f.first
+}
+
+func (s *Store) abandon(err error) {
+	_ = s.fail(err)
+	s.failure.once.Do(func() { close(s.failure.abandoned) })
+}

@@ -1,0 +1,149 @@
+package readapi
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"daybook/internal/auth"
+	"daybook/internal/httpapi"
+	"daybook/projections"
+)
+
+var (
+	errNoStore   = httpapi.NewProblem(http.StatusNotFound, "store_not_found", "there is no such store")
+	errNoProduct = httpapi.NewProblem(http.StatusNotFound, "product_not_found", "there is no such product")
+	errNoTable   = httpapi.NewProblem(http.StatusNotFound, "table_not_found", "there is no such table")
+	errNoTab     = httpapi.NewProblem(http.StatusNotFound, "tab_not_found", "there is no such tab")
+	errNoOpenTab = httpapi.NewProblem(http.StatusNotFound, "no_open_tab", "the table has no open tab")
+)
+
+func (a *API) listStores(c echo.Context) error {
+	ownerID, err := a.owner(c)
+	if err != nil {
+		return err
+	}
+	return answer(c, query{store: auth.Store{OwnerID: ownerID}}, nil, func(q query) (any, error) {
+		stores, _, err := list[projections.StoreRow](q, a.Stores, ownerID, "", 0)
+		return map[string]any{"stores": stores}, err
+	})
+}
+
+func (a *API) store(q query) (any, error) {
+	return one[projections.StoreRow](q, a.Stores, q.store.OwnerID, q.store.StoreID, errNoStore)
+}
+
+func (a *API) products(q query) (any, error) {
+	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
+	return map[string]any{"currency": q.store.Currency, "products": products}, err
+}
+
+func (a *API) product(q query) (any, error) {
+	return one[projections.ProductRow](q, a.Menus, q.store.StoreID, q.param("productId"), errNoProduct)
+}
+
+// menuItem is a product as a guest sees it.
+type menuItem struct {
+	projections.ProductRow
+	Available bool `json:"available"`
+}
+
+func (a *API) menu(q query) (any, error) {
+	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
+	items := make([]menuItem, len(products))
+	for i, p := range products {
+		items[i] = menuItem{p, true} // no stock is tracked: what is on the menu can be had
+	}
+	return map[string]any{"currency": q.store.Currency, "products": items}, err
+}
+
+func (a *API) tables(q query) (any, error) {
+	tables, _, err := list[projections.TableRow](q, a.Tables, q.store.StoreID, "", 0)
+	return map[string]any{"tables": tables}, err
+}
+
+func (a *API) devices(q query) (any, error) {
+	devices, _, err := list[projections.DeviceRow](q, a.Devices, q.store.StoreID, "", 0)
+	return map[string]any{"devices": devices}, err
+}
+
+// guestTab is a bill as a guest sees it: without fees.
+type guestTab struct {
+	TabID    string                 `json:"tabId"`
+	TableID  string                 `json:"tableId"`
+	Currency string                 `json:"currency"`
+	Amount   int64                  `json:"amount"`
+	Due      int64                  `json:"due"`
+	Orders   []projections.OrderRow `json:"orders"`
+	OpenedAt time.Time              `json:"openedAt"`
+}
+
+func (a *API) tabletTab(q query) (any, error) {
+	t, err := one[projections.TabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), q.table, errNoOpenTab)
+	if err != nil {
+		return nil, err
+	}
+	return guestTab{t.TabID, t.TableID, t.Currency, t.Amount, t.Due, t.Orders, t.OpenedAt}, nil
+}
+
+func (a *API) tableTab(q query) (any, error) {
+	if _, err := one[projections.TableRow](q, a.Tables, q.store.StoreID, q.param("tableId"), errNoTable); err != nil {
+		return nil, err
+	}
+	return one[projections.TabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), q.param("tableId"), errNoOpenTab)
+}
+
+func (a *API) tab(q query) (any, error) {
+	return one[projections.TabRow](q, a.Tabs, q.store.StoreID, q.param("tabId"), errNoTab)
+}
+
+// tabsLimitDefault and tabsLimitMax bound one page of bills.
+const tabsLimitDefault, tabsLimitMax = 100, 1000
+
+var errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
+
+// listTabs pages through a store's bills by tab id, or, of the open ones, by table id.
+func (a *API) listTabs(q query) (any, error) {
+	limit, err := limitOf(q, tabsLimitDefault, tabsLimitMax)
+	if err != nil {
+		return nil, err
+	}
+	partition, status := q.store.StoreID, q.value("status")
+	switch status {
+	case "OPEN":
+		partition = projections.OpenTabs(q.store.StoreID)
+	case "CLOSED", "":
+	default:
+		return nil, errTabStatus
+	}
+	tabs, next, err := list[projections.TabRow](q, a.Tabs, partition, q.value("after"), limit)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make([]projections.TabRow, 0, len(tabs))
+	for _, t := range tabs {
+		if status == "" || t.Status == status {
+			wanted = append(wanted, t)
+		}
+	}
+	body := map[string]any{"tabs": wanted}
+	if next != "" {
+		body["next"] = next // ask with after=next for the rest
+	}
+	return body, nil
+}
+
+// limitOf reads the limit parameter.
+func limitOf(q query, absent, max int) (int, error) {
+	text := q.value("limit")
+	if text == "" {
+		return absent, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > max {
+		return 0, httpapi.NewProblem(http.StatusBadRequest, "invalid_limit", "limit is 1 to "+strconv.Itoa(max))
+	}
+	return limit, nil
+}

@@ -1,0 +1,168 @@
+// Package readapi is the query API: GET routes over the read models. What it shows was folded before; it picks, sorts
+// and sums up, and decides nothing.
+//
+// Not here: commands, and the question who owns what, which auth.Access answers from the log.
+package readapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"daybook/eventstore"
+	"daybook/internal/auth"
+	"daybook/internal/httpapi"
+	"daybook/projections"
+)
+
+// Reader reads one read model, once it includes a position; *projections.Reader is one. Safe for concurrent use.
+type Reader interface {
+	Get(ctx context.Context, at eventstore.Position, partition string, fields ...string) (map[string]projections.Value, error)
+	List(ctx context.Context, at eventstore.Position, partition, after string, limit int) ([]projections.Entry, error)
+}
+
+// API answers queries.
+type API struct {
+	Access auth.Access
+	Owners *auth.Owners
+	// One reader for each read model.
+	Stores, Menus, Tables, Devices, Tabs, Counters Reader
+}
+
+// Routes adds the query API to a server.
+func (a *API) Routes(e *echo.Echo) {
+	e.GET("/v1/stores", a.listStores)
+	store := func(path string, h func(query) (any, error), params ...string) {
+		e.GET("/v1/stores/:storeId"+path, a.ownerQuery(h, params))
+	}
+	store("", a.store)
+	store("/products", a.products)
+	store("/products/:productId", a.product)
+	store("/tables", a.tables)
+	store("/tables/:tableId/tab", a.tableTab)
+	store("/devices", a.devices)
+	store("/tabs", a.listTabs, "status", "after", "limit")
+	store("/tabs/:tabId", a.tab)
+	store("/statistics/products", a.productStatistics, "term", "start", "category", "sort", "limit")
+	store("/statistics/sales", a.salesStatistics, "term", "from", "to")
+	store("/settlements", a.settlement, "term", "start")
+	store("/settlements/detail", a.settlementDetail, "term", "start")
+	e.GET("/v1/menu", a.tabletQuery(a.menu))
+	e.GET("/v1/tab", a.tabletQuery(a.tabletTab))
+}
+
+// waitMax is how long a query waits for the position that it was asked to include.
+const waitMax = 5 * time.Second
+
+var errBehind = httpapi.NewProblem(http.StatusServiceUnavailable, "read_model_behind",
+	"the figures do not include that position yet, or are being caught up; try again")
+
+// query is one question about one store, by somebody who may ask it.
+type query struct {
+	ctx   context.Context
+	store auth.Store
+	table string              // of the tablet that asks; "" for an owner
+	at    eventstore.Position // that the answer must include
+	param func(name string) string
+	value func(name string) string // of the query string; "" if absent
+}
+
+// ownerQuery makes a route of a question that the owner of the store in the path may ask, with the named parameters.
+func (a *API) ownerQuery(ask func(query) (any, error), params []string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ownerID, err := a.owner(c)
+		if err != nil {
+			return err
+		}
+		store, err := a.Access.Owned(c.Request().Context(), ownerID, c.Param("storeId"))
+		if err != nil {
+			return err
+		}
+		return answer(c, query{store: store}, params, ask)
+	}
+}
+
+// tabletQuery makes a route of a question that a tablet may ask about its own table.
+func (a *API) tabletQuery(ask func(query) (any, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		token, err := httpapi.Bearer(c)
+		if err != nil {
+			return err
+		}
+		device, err := a.Access.Device(c.Request().Context(), token)
+		if err != nil {
+			return err
+		}
+		return answer(c, query{store: device.Store, table: device.TableID}, nil, ask)
+	}
+}
+
+func (a *API) owner(c echo.Context) (string, error) {
+	token, err := httpapi.Bearer(c)
+	if err != nil {
+		return "", err
+	}
+	return a.Owners.Verify(token)
+}
+
+func answer(c echo.Context, q query, params []string, ask func(query) (any, error)) error {
+	values, err := httpapi.CheckQuery(c, params...)
+	if err != nil {
+		return err
+	}
+	if q.at, err = httpapi.AskedPosition(c); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), waitMax)
+	defer cancel()
+	q.ctx, q.param, q.value = ctx, c.Param, values.Get
+	body, err := ask(q)
+	if errors.Is(err, projections.ErrNotCurrent) {
+		return errors.Join(errBehind, err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, body)
+}
+
+// one reads a row, or returns missing.
+func one[T any](q query, r Reader, partition, field string, missing error) (*T, error) {
+	values, err := r.Get(q.ctx, q.at, partition, field)
+	if err != nil {
+		return nil, err
+	}
+	value, is := values[field]
+	if !is {
+		return nil, missing
+	}
+	row := new(T)
+	return row, json.Unmarshal(value.Row, row)
+}
+
+// list reads rows; next is the field to read after, "" at the end.
+func list[T any](q query, r Reader, partition, after string, limit int) (rows []T, next string, err error) {
+	ask := limit
+	if limit > 0 {
+		ask++
+	}
+	entries, err := r.List(q.ctx, q.at, partition, after, ask)
+	if err != nil {
+		return nil, "", err
+	}
+	if limit > 0 && len(entries) > limit {
+		entries = entries[:limit]
+		next = entries[limit-1].Field
+	}
+	rows = make([]T, len(entries))
+	for i, e := range entries {
+		if err := json.Unmarshal(e.Row, &rows[i]); err != nil {
+			return nil, "", err
+		}
+	}
+	return rows, next, nil
+}

@@ -1,0 +1,133 @@
+package readapi
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"daybook/domain/calendar"
+	"daybook/internal/httpapi"
+	"daybook/projections"
+)
+
+// productSales is a product's place among what a period sold.
+type productSales struct {
+	Rank       int    `json:"rank"`
+	ProductID  string `json:"productId"`
+	Name       string `json:"name"`
+	Category   string `json:"category"`
+	SaleCount  int64  `json:"saleCount"`
+	SaleAmount int64  `json:"saleAmount"`
+}
+
+type productStatistics struct {
+	Term     string         `json:"term"`
+	Start    calendar.Date  `json:"start"`
+	End      calendar.Date  `json:"end"` // the first day after the period
+	Currency string         `json:"currency"`
+	Items    []productSales `json:"items"`
+	Total    struct {
+		SaleCount  int64 `json:"saleCount"`
+		SaleAmount int64 `json:"saleAmount"`
+	} `json:"total"` // of all products of the category, listed or not
+}
+
+// productsLimitDefault is the reference system's top five.
+const productsLimitDefault, productsLimitMax = 5, 2000
+
+var errSort = httpapi.NewProblem(http.StatusBadRequest, "invalid_sort", "sort is COUNT or AMOUNT")
+
+func (a *API) productStatistics(q query) (any, error) {
+	p, err := periodOf(q, statisticsTerms, "start")
+	if err != nil {
+		return nil, err
+	}
+	limit, err := limitOf(q, productsLimitDefault, productsLimitMax)
+	if err != nil {
+		return nil, err
+	}
+	measure := productAmount
+	switch q.value("sort") {
+	case "COUNT":
+		measure = productQuantity
+	case "AMOUNT", "":
+	default:
+		return nil, errSort
+	}
+	figures, err := a.figures(q, p)
+	if err != nil {
+		return nil, err
+	}
+	sold := figures.Products
+	if category := q.value("category"); category != "" {
+		sold = slices.DeleteFunc(sold, func(f projections.ProductFigures) bool { return f.Category != category })
+	}
+	body := productStatistics{Term: q.value("term"), Start: p.Start, End: p.End, Currency: q.store.Currency, Items: []productSales{}}
+	for _, f := range sold {
+		body.Total.SaleCount += f.Quantity // part of what the counters could hold
+		body.Total.SaleAmount += f.Amount
+	}
+	rank(sold, measure)
+	for i, f := range sold[:min(limit, len(sold))] {
+		body.Items = append(body.Items, productSales{i + 1, f.ProductID, f.Name, f.Category, f.Quantity, f.Amount})
+	}
+	return body, nil
+}
+
+func productAmount(f projections.ProductFigures) int64   { return f.Amount }
+func productQuantity(f projections.ProductFigures) int64 { return f.Quantity }
+
+// rank sorts products by a measure, highest first; equal ones by name.
+func rank(products []projections.ProductFigures, measure func(projections.ProductFigures) int64) {
+	slices.SortFunc(products, func(a, b projections.ProductFigures) int {
+		return cmp.Or(cmp.Compare(measure(b), measure(a)), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category))
+	})
+}
+
+type periodSales struct {
+	Start      calendar.Date `json:"start"`
+	End        calendar.Date `json:"end"`
+	GrossSales int64         `json:"grossSales"`
+	Refunds    int64         `json:"refunds"` // there are none yet
+	NetSales   int64         `json:"netSales"`
+	Tabs       int64         `json:"tabs"`
+	SaleCount  int64         `json:"saleCount"`
+}
+
+// periodsMax bounds the rows of one answer: somewhat more than three years of days.
+const periodsMax = 1200
+
+var errRange = httpapi.NewProblem(http.StatusBadRequest, "invalid_range", "to is the first day after the range: it must be after from, and at most 1200 periods away")
+
+// salesStatistics answers with a row for every period that begins in [from, to).
+func (a *API) salesStatistics(q query) (any, error) {
+	p, err := periodOf(q, statisticsTerms, "from")
+	if err != nil {
+		return nil, err
+	}
+	to, err := calendar.Parse(q.value("to"))
+	if err != nil {
+		return nil, errDate
+	}
+	if to <= p.Start {
+		return nil, errRange
+	}
+	items := []periodSales{}
+	for ; p.Start < to; p = p.Next() {
+		if len(items) == periodsMax {
+			return nil, errRange
+		}
+		values, err := a.Counters.Get(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p),
+			projections.CountGross, projections.CountTabs, projections.CountItems)
+		if err != nil {
+			return nil, err
+		}
+		gross := values[projections.CountGross].Counter
+		items = append(items, periodSales{
+			Start: p.Start, End: p.End, GrossSales: gross, NetSales: gross,
+			Tabs: values[projections.CountTabs].Counter, SaleCount: values[projections.CountItems].Counter,
+		})
+	}
+	return map[string]any{"term": q.value("term"), "currency": q.store.Currency, "items": items}, nil
+}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,7 +48,7 @@ func Open(options Options) (*Store, error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	s.flushes.start(s)
+	s.startFlushes()
 	go s.commitLoop()
 	return s, nil
 }
@@ -126,7 +127,7 @@ func (s *Store) open(isNew bool) error {
 	}
 	s.identity = m.Identity
 	m.State = open
-	m.Head = s.head.Load()
+	m.Head, m.Checked = s.head.Load(), s.head.Load()
 	s.flushes.mark = m
 	return trouble(dir, m.save(fsys, dir))
 }
@@ -211,5 +212,5 @@ func (s *Store) checkRecovered(m mark) error {
 	case m.State == closed:
 		return nil
 	}
-	return s.checkRange(m.Checked, head)
+	return s.checkRange(context.Background(), max(m.Checked, 1), head)
 }

@@ -80,24 +80,33 @@ func (s *Store) get(key []byte) ([]byte, error) {
 
 // event fetches the event of a stream that stands at a position, where there must be one.
 func (s *Store) event(position uint64, stream string, names *interner) (e eventstore.Event, err error) {
+	err = s.withRecord(position, stream, func(r record) error {
+		e = r.event(position, names)
+		return nil
+	})
+	return e, err
+}
+
+// withRecord shows the checked record of a stream's event.
+func (s *Store) withRecord(position uint64, stream string, look func(r record) error) error {
 	var buffer [keyBuffer]byte
 	key := appendBodyKey(buffer[:0], PartitionOf(stream), position)
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return e, damage(atPosition(position), "the event of stream %s is missing", stream)
+		return damage(atPosition(position), "the event of stream %s is missing", stream)
 	}
 	if err != nil {
-		return e, trouble(atPosition(position), err)
+		return trouble(atPosition(position), err)
 	}
 	defer closer.Close()
 	r, err := parseRecord(key, value)
 	if err != nil {
-		return e, damage(atPosition(position), "stream %s: %w", stream, err)
+		return damage(atPosition(position), "stream %s: %w", stream, err)
 	}
 	if string(r.stream) != stream {
-		return e, damage(atPosition(position), "the event there is not of stream %s but of %s", stream, r.stream)
+		return damage(atPosition(position), "the event there is not of stream %s but of %s", stream, r.stream)
 	}
-	return r.event(position, names), nil
+	return look(r)
 }
 
 // Places for eventstore.Corruption.

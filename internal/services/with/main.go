@@ -97,7 +97,7 @@ func startOne(ctx context.Context, start starter, dir, name string, report io.Wr
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(report, "with: %s on 127.0.0.1:%d, its data, log and password in %s\n", name, s.Port(), s.Dir())
+	_, _ = fmt.Fprintf(report, "with: %s on 127.0.0.1:%d, its data, log and password in %s\n", name, s.Port(), s.Dir())
 	return s, nil
 }
 

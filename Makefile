@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v "$$(go env CC)"),-race)
+LINT := go tool -modfile=tools/go.mod golangci-lint
+SERVICES_DIR ?= daybook-data/services
+
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## serve a sample restaurant, with nothing installed
+	go run ./cmd/daybook serve --demo
+
+# Built first, not "go run": that would die of a SIGTERM and leave its program behind.
+.PHONY: run-full
+run-full: services build ## the same on a private PostgreSQL and Redis
+	bin/with -dir "$(SERVICES_DIR)" -- bin/daybook serve --demo
+
+# The domain is single-threaded, so the race detector could only slow down its many generated cases.
+.PHONY: test
+test: services ## install what is missing and run every test
+	$(if $(RACE),,@echo 'make test: no C compiler, so the race detector is off' >&2)
+	@set -e; \
+	all=$$(go list ./...); \
+	pure=$$(echo "$$all" | grep /domain/); \
+	concurrent=$$(echo "$$all" | grep -v /domain/); \
+	status=0; \
+	go test -timeout 10m $$pure || status=1; \
+	go test $(RACE) -timeout 20m $$concurrent || status=1; \
+	exit $$status
+
+.PHONY: lint
+lint: ## check format, go vet and golangci-lint
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	go vet ./...
+	$(LINT) run ./...
+
+.PHONY: services
+services: ## install PostgreSQL and Redis if they are missing, starting nothing
+	@scripts/install-services
+
+.PHONY: build
+build: ## build the programs into bin/
+	go build -o bin/ ./cmd/... ./internal/services/with
+
+.PHONY: clean
+clean: ## remove what was built (never daybook-data)
+	rm -rf bin

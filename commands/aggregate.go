@@ -203,7 +203,11 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 		answer.Position = s.position
 		return answer, nil
 	}
-	encoded, err := encodeAll(req, events, answer, d.secret)
+	var recorded *Answer
+	if req.Keyed {
+		recorded = &answer
+	}
+	encoded, err := encodeAll(req, events, recorded, d.secret)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -217,7 +221,8 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 	return answer, nil
 }
 
-func encodeAll[E event.Stored](req Request, events []E, answer Answer, secret bool) ([]eventstore.NewEvent, error) {
+// encodeAll makes a command's events ready for the log. The last one records the answer, if there is one to record.
+func encodeAll[E event.Stored](req Request, events []E, answer *Answer, secret bool) ([]eventstore.NewEvent, error) {
 	encoded := make([]eventstore.NewEvent, len(events))
 	for i, e := range events {
 		data, err := event.Encode(e)
@@ -225,8 +230,8 @@ func encodeAll[E event.Stored](req Request, events []E, answer Answer, secret bo
 			return nil, err
 		}
 		var last *Answer
-		if i == len(events)-1 && req.Keyed {
-			last = &answer
+		if i == len(events)-1 {
+			last = answer
 		}
 		meta, err := req.metadata(last, secret)
 		if err != nil {

@@ -25,31 +25,48 @@ type OpenStore struct {
 
 var errTimeZone = refusal.New(refusal.Invalid, "invalid_time_zone", "timeZone is an IANA name such as Asia/Seoul")
 
+// command makes the domain's command of what an owner said, with the defaults.
+func (w OpenStore) command(zones *zones, storeID, ownerID string, at time.Time) (store.Open, error) {
+	c := store.Open{
+		StoreID: storeID, OwnerID: ownerID, Name: w.Name, Grade: store.Grade(w.PosGrade), SettlementDay: w.SettlementDay,
+		TimeZone: "Asia/Seoul", Currency: "KRW", CloseoutHour: w.CloseoutHour, At: at,
+	}
+	if w.TimeZone != nil {
+		c.TimeZone = *w.TimeZone
+	}
+	if w.Currency != nil {
+		c.Currency = money.Currency(*w.Currency)
+	}
+	if _, err := zones.load(c.TimeZone); err != nil {
+		return c, errTimeZone
+	}
+	return c, nil
+}
+
 // OpenStore opens a store for an owner. The request's scope is the owner.
 func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wanted OpenStore) (Answer, error) {
-	zone, currency := "Asia/Seoul", "KRW"
-	if wanted.TimeZone != nil {
-		zone = *wanted.TimeZone
-	}
-	if wanted.Currency != nil {
-		currency = *wanted.Currency
-	}
-	if _, err := s.zones.load(zone); err != nil {
-		return Answer{}, errTimeZone
-	}
 	storeID := req.newID("s")
 	req.StoreID = storeID
 	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusCreated,
 		decide: func(store.State) (store.Command, error) {
-			return store.Open{
-				StoreID: storeID, OwnerID: ownerID, Name: wanted.Name, Grade: store.Grade(wanted.PosGrade),
-				SettlementDay: wanted.SettlementDay, TimeZone: zone, Currency: money.Currency(currency),
-				CloseoutHour: wanted.CloseoutHour, At: s.moment(),
-			}, nil
+			return wanted.command(&s.zones, storeID, ownerID, s.moment())
 		},
 		answer: func(state store.State, _ []store.Event) (any, error) { return storeBody(state), nil },
 	})
+}
+
+// Preview says what a store would be like, without opening it. It refuses what OpenStore would refuse.
+func (s *Service) Preview(wanted OpenStore) (auth.Store, error) {
+	command, err := wanted.command(&s.zones, "preview", "preview", s.moment())
+	if err != nil {
+		return auth.Store{}, err
+	}
+	events, err := store.Decide(store.State{}, command)
+	if err != nil {
+		return auth.Store{}, err
+	}
+	return s.describe(store.Decider.Fold(store.State{}, events...))
 }
 
 func storeBody(s store.State) any {

@@ -75,26 +75,33 @@ func compareWith(ctx context.Context, store eventstore.Store, sink Sink, w *writ
 
 // digests sums up a target partition by partition, so that two large ones are compared in little memory.
 type digests struct {
+	seed       maphash.Seed
 	partitions map[string]uint64
 	entries    int
 }
 
+func newDigests(seed maphash.Seed) digests {
+	return digests{seed: seed, partitions: map[string]uint64{}}
+}
+
+func (d *digests) add(partition string, e Entry) error {
+	text, err := canonical(e.Value)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", partition, e.Field, err)
+	}
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	h.WriteString(e.Field)
+	h.WriteByte(0)
+	h.Write(text)
+	d.partitions[partition] += h.Sum64() // a sum does not depend on the order
+	d.entries++
+	return nil
+}
+
 func digest(ctx context.Context, sink Sink, target Target, seed maphash.Seed) (digests, Checkpoint, error) {
-	d := digests{partitions: map[string]uint64{}}
-	at, err := sink.Scan(ctx, target, func(partition string, e Entry) error {
-		text, err := canonical(e.Value)
-		if err != nil {
-			return fmt.Errorf("%s %s %s: %w", target.Model, partition, e.Field, err)
-		}
-		var h maphash.Hash
-		h.SetSeed(seed)
-		h.WriteString(e.Field)
-		h.WriteByte(0)
-		h.Write(text)
-		d.partitions[partition] += h.Sum64() // a sum does not depend on the order
-		d.entries++
-		return nil
-	})
+	d := newDigests(seed)
+	at, err := sink.Scan(ctx, target, d.add)
 	return d, at, err
 }
 

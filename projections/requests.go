@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -33,4 +34,33 @@ var Requests = rowModel("requests", 1, map[string]route[RequestRow]{
 // RequestRow says where a command's events are.
 type RequestRow struct {
 	Stream string `json:"stream"`
+}
+
+// FindRequest returns the stream that has a store's command, "" if the read model knows none, and the position up to
+// which it knows every command of the log whose identity it is told. It does not wait, and says zero where in doubt.
+func FindRequest(ctx context.Context, sink Sink, identity func(context.Context) (string, error), storeID, commandID string) (string, eventstore.Position, error) {
+	none := eventstore.Position{}
+	target, err := active(ctx, sink, Requests.Name)
+	if err != nil {
+		return "", none, err
+	}
+	values, at, err := sink.Get(ctx, target, storeID, commandID)
+	if err != nil {
+		return "", none, err
+	}
+	log, err := identity(ctx)
+	if err != nil || at.Log != log || at.Version != Requests.Version {
+		return "", none, err
+	}
+	stopped, err := listParked(ctx, sink, target)
+	if err != nil || len(stopped) > 0 {
+		return "", none, err
+	}
+	value, found := values[commandID]
+	if !found {
+		return "", at.Position, nil
+	}
+	var row RequestRow
+	err = json.Unmarshal(value.Row, &row)
+	return row.Stream, at.Position, err
 }

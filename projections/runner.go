@@ -177,3 +177,15 @@ func (r *Runner) wait(ctx context.Context, at eventstore.Position) (Target, Stat
 		}
 	}
 }
+
+// Ready returns nil if the read model is caught up and running, else why it is not.
+func (r *Runner) Ready() error {
+	s := r.Status()
+	switch {
+	case s.Problem != nil:
+		return s.Problem
+	case !s.Live:
+		return notCurrent(s)
+	}
+	return nil
+}

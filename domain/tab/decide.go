@@ -171,3 +171,9 @@ func feeRate(method Method, cardCompany string) (money.Rate, error) {
 	}
 	return 0, ErrMethod
 }
+
+// CheckTender refuses what is no way to pay: ErrMethod, ErrCardCompany.
+func CheckTender(method Method, cardCompany string) error {
+	_, err := feeRate(method, cardCompany)
+	return err
+}

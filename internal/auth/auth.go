@@ -189,3 +189,6 @@ func PairingID(code string) string {
 	sum := sha256.Sum256([]byte("daybook pairing " + code))
 	return TextOf(sum[:20])
 }
+
+// AdminKey is what the command line shows to a running server of the same installation.
+func (s Secret) AdminKey() string { return TextOf(s.key("admin")) }

@@ -1,0 +1,172 @@
+// Package app wires an installation together: log, sinks, projections, both APIs. What the command line does with it,
+// and what a running server does for the command line, is here too.
+//
+// Not here: rules, figures, routes of the public APIs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"daybook/commands"
+	"daybook/eventstore"
+	embeddedlog "daybook/eventstore/embedded"
+	"daybook/internal/auth"
+	"daybook/projections"
+	embeddedsink "daybook/projections/embedded"
+)
+
+// App is an installation that is open. Close it.
+type App struct {
+	Config   Config
+	Dir      DataDir
+	Secret   auth.Secret
+	Store    eventstore.Store
+	Commands *commands.Service
+	Owners   *auth.Owners
+	Registry *prometheus.Registry
+
+	runners map[string]*projections.Runner // by model
+	sinks   []projections.Sink             // each once
+	sinkOf  map[string]projections.Sink    // by model
+	log     *slog.Logger
+	fatal   chan error // what no waiting will mend
+	closers []func() error
+}
+
+// Open opens an installation. PostgreSQL and Redis need not be reachable yet. If another process has it open, the
+// error is embeddedlog.ErrInUse.
+func Open(config Config) (_ *App, err error) {
+	config, err = config.check()
+	if err != nil {
+		return nil, err
+	}
+	a := &App{
+		Config: config, log: config.Log, fatal: make(chan error, 1), Registry: prometheus.NewRegistry(),
+		runners: map[string]*projections.Runner{}, sinkOf: map[string]projections.Sink{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.Dir, err = OpenDataDir(config.Data); err != nil {
+		return nil, err
+	}
+	if a.Secret, err = a.Dir.Secret(); err != nil {
+		return nil, err
+	}
+	log, err := embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: config.Now, Logger: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.Store = log
+	a.closers = append(a.closers, log.Close)
+	if err := a.openSinks(); err != nil {
+		return nil, err
+	}
+	for _, model := range projections.Models {
+		a.runners[model.Name] = projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+	}
+	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.Owners = auth.NewOwners(a.Secret, config.Now)
+	a.Commands = commands.New(a.Store, a.Secret, requestIndex{a}, config.Now, a.log)
+	return a, nil
+}
+
+// openSinks decides which sink keeps which read model: counters go to Redis and tables to PostgreSQL where there is
+// one, and into the data directory otherwise.
+func (a *App) openSinks() error {
+	var embedded projections.Sink
+	embed := func() (projections.Sink, error) {
+		if embedded != nil {
+			return embedded, nil
+		}
+		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log})
+		if err != nil {
+			return nil, err
+		}
+		embedded = sink
+		a.keep(sink)
+		return sink, nil
+	}
+	tables, err := a.outer(a.Config.Postgres, "postgres", openPostgres, embed)
+	if err != nil {
+		return err
+	}
+	counters, err := a.outer(a.Config.Redis, "redis", openRedis, embed)
+	if err != nil {
+		return err
+	}
+	for _, model := range projections.Models {
+		a.sinkOf[model.Name] = tables
+	}
+	a.sinkOf[projections.Counters.Name] = counters
+	return nil
+}
+
+// outer opens a sink outside of this process if there is a URL, in the background.
+func (a *App) outer(url, name string, open func(context.Context, string) (projections.Sink, error), embed func() (projections.Sink, error)) (projections.Sink, error) {
+	if url == "" {
+		return embed()
+	}
+	sink := projections.Defer(name, func(ctx context.Context) (projections.Sink, error) { return open(ctx, url) }, a.log, a.fail)
+	a.keep(sink)
+	return sink, nil
+}
+
+func (a *App) keep(sink projections.Sink) {
+	a.sinks = append(a.sinks, sink)
+	a.closers = append(a.closers, sink.Close)
+}
+
+// fail notes the first thing that no waiting will mend.
+func (a *App) fail(err error) {
+	select {
+	case a.fatal <- err:
+	default:
+	}
+}
+
+// Close closes everything, in the opposite order of opening.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// ready waits until every sink could be opened.
+func (a *App) ready(ctx context.Context) error {
+	for _, sink := range a.sinks {
+		if deferred, is := sink.(*projections.Deferred); is {
+			if err := deferred.Wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// requestIndex answers the command side from the read model of requests.
+type requestIndex struct{ app *App }
+
+func (r requestIndex) Find(ctx context.Context, storeID, commandID string) (string, eventstore.Position, error) {
+	return projections.FindRequest(ctx, r.app.sinkOf[projections.Requests.Name], r.app.identity, storeID, commandID)
+}
+
+// identity is the log's.
+func (a *App) identity(ctx context.Context) (string, error) {
+	identity, err := a.Store.Identity(ctx)
+	if err != nil {
+		err = fmt.Errorf("identity of the log: %w", err)
+	}
+	return identity, err
+}

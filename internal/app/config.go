@@ -1,0 +1,70 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+)
+
+// Config says where an installation keeps things and what it does. The zero values are the defaults.
+type Config struct {
+	Data        string           // directory
+	EventStore  string           // "": embedded, in Data
+	Postgres    string           // URL; "": tables are embedded, in Data
+	Redis       string           // URL; "": counters are embedded, in Data
+	Roles       []string         // nil: all of Roles
+	LocalSignIn bool             // owners may be made up by whoever can read Data
+	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // nil: slog.Default
+}
+
+// The roles that one process may play.
+const (
+	RoleCommand = "command" // the command API
+	RoleQuery   = "query"   // the query API
+	RoleProject = "project" // the projections
+)
+
+// Roles are all roles.
+var Roles = []string{RoleCommand, RoleQuery, RoleProject}
+
+func (c Config) plays(role string) bool { return slices.Contains(c.Roles, role) }
+
+// check refuses what can be told to be wrong without trying, and says which setting and why. URLs are not repeated:
+// they may hold passwords.
+func (c Config) check() (Config, error) {
+	if c.EventStore != "" {
+		return c, errors.New("DAYBOOK_EVENTSTORE (--eventstore): this version keeps the log in the data directory only; leave it unset")
+	}
+	if c.Postgres != "" {
+		if _, err := pgxpool.ParseConfig(c.Postgres); err != nil || !strings.Contains(c.Postgres, "://") {
+			return c, errors.New("DAYBOOK_POSTGRES (--postgres): not a URL such as postgres://user:password@host:5432/daybook")
+		}
+	}
+	if c.Redis != "" {
+		if _, err := redis.ParseURL(c.Redis); err != nil {
+			return c, errors.New("DAYBOOK_REDIS (--redis): not a URL such as redis://:password@host:6379/0")
+		}
+	}
+	if len(c.Roles) == 0 {
+		c.Roles = Roles
+	}
+	for _, role := range c.Roles {
+		if !slices.Contains(Roles, role) {
+			return c, fmt.Errorf("--roles: there is no role %q; there are %s", role, strings.Join(Roles, ", "))
+		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c, nil
+}

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"daybook/internal/httpapi"
+	"daybook/projections"
+	"daybook/readapi"
+)
+
+// Server is an App that serves. Its address is known before it serves.
+type Server struct {
+	*App
+	listener net.Listener
+	admin    *adminServer
+	echo     *echo.Echo
+	draining chan struct{} // closed when it begins to stop
+}
+
+// Listen takes the address that Serve will serve on.
+func (a *App) Listen(address string) (*Server, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--addr: %w", err)
+	}
+	s := &Server{App: a, listener: listener, echo: httpapi.New(a.log, a.Registry), draining: make(chan struct{})}
+	s.routes()
+	if s.admin, err = newAdminServer(a); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return s, nil
+}
+
+// Address is where the server listens, host:port.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Serve serves until the context ends, then lets what is running finish and returns nil. Any other end is an error.
+func (s *Server) Serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	projecting, stopProjecting := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { close(s.draining) })
+	group.Go(func() error {
+		defer stopProjecting() // after the last request: it may wait for the projections
+		return httpapi.Serve(ctx, httpapi.Server(s.echo, s.log), s.listener)
+	})
+	group.Go(func() error { return s.admin.serve(ctx) })
+	if s.Config.plays(RoleProject) {
+		group.Go(func() error {
+			return projections.Run(projecting, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
+		})
+	}
+	group.Go(func() error {
+		select {
+		case err := <-s.fatal:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return group.Wait()
+}
+
+func (a *App) allRunners() []*projections.Runner {
+	runners := make([]*projections.Runner, 0, len(projections.Models))
+	for _, model := range projections.Models {
+		runners = append(runners, a.runners[model.Name])
+	}
+	return runners
+}
+
+func (s *Server) routes() {
+	e := s.echo
+	if s.Config.plays(RoleCommand) {
+		s.Commands.Routes(e, s.Owners)
+	}
+	if s.Config.plays(RoleQuery) {
+		api := &readapi.API{
+			Access: s.Commands, Owners: s.Owners,
+			Stores: s.reader(projections.Stores), Menus: s.reader(projections.Menus), Tables: s.reader(projections.Tables),
+			Devices: s.reader(projections.Devices), Tabs: s.reader(projections.Tabs), Counters: s.reader(projections.Counters),
+		}
+		api.Routes(e)
+	}
+	e.GET("/livez", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "ok"}) })
+	e.GET("/readyz", s.readyz)
+	e.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{})))
+	e.GET("/openapi.json", openAPI)
+}
+
+func (s *Server) reader(model projections.Model) *projections.Reader {
+	if s.Config.plays(RoleProject) {
+		return projections.NewReader(s.runners[model.Name])
+	}
+	return projections.NewRemoteReader(model, s.sinkOf[model.Name])
+}
+
+// pingMax bounds how long /readyz asks one part.
+const pingMax = time.Second
+
+// readyz answers 200 only when the server can serve: the log and the sinks answer, and the figures may be read.
+func (s *Server) readyz(c echo.Context) error {
+	status, parts := http.StatusOK, map[string]string{}
+	note := func(part string, err error) {
+		parts[part] = "ok"
+		if err != nil {
+			status, parts[part] = http.StatusServiceUnavailable, reason(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), pingMax)
+	defer cancel()
+	_, err := s.Store.Head(ctx)
+	note("log", err)
+	for _, sink := range s.sinks {
+		note(sink.Name(), sink.Ping(ctx))
+	}
+	if s.Config.plays(RoleProject) {
+		for _, r := range s.allRunners() {
+			note("projection "+r.Model.Name, r.Ready())
+		}
+	}
+	select {
+	case <-s.draining:
+		note("server", errStopping)
+	default:
+	}
+	word := "ready"
+	if status != http.StatusOK {
+		word = "not ready"
+	}
+	return c.JSON(status, map[string]any{"status": word, "parts": parts})
+}
+
+// reason says why a part is not ready, without what an error may tell of hosts and users: that is in the log.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errStopping):
+		return err.Error()
+	case errors.Is(err, projections.ErrSinkUnavailable):
+		return "unavailable"
+	case errors.Is(err, projections.ErrForeign):
+		return "belongs to another log"
+	case errors.Is(err, projections.ErrNotCurrent):
+		return "catching up"
+	}
+	return "failing"
+}
+
+var errStopping = errors.New("stopping")

@@ -1,0 +1,147 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Deferred is a sink that need not be reachable yet: until it could be opened, everything says ErrSinkUnavailable.
+type Deferred struct {
+	name  string
+	ready chan struct{} // closed once opening ended
+	stop  context.CancelFunc
+
+	mu   sync.Mutex
+	sink Sink  // nil until opened
+	last error // why it is not open
+}
+
+var _ Sink = (*Deferred)(nil)
+
+// Defer opens a sink in the background, and tries again for as long as opening says ErrSinkUnavailable. Any other
+// error is final, and told to fatal.
+func Defer(name string, open func(context.Context) (Sink, error), log *slog.Logger, fatal func(error)) *Deferred {
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &Deferred{name: name, ready: make(chan struct{}), stop: cancel, last: errors.New("not tried yet")}
+	go func() {
+		defer close(d.ready)
+		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
+			sink, err := open(ctx)
+			d.mu.Lock()
+			d.sink, d.last = sink, err
+			d.mu.Unlock()
+			switch {
+			case err == nil || ctx.Err() != nil:
+				return
+			case !errors.Is(err, ErrSinkUnavailable):
+				fatal(err)
+				return
+			}
+			log.Warn("cannot reach "+name+": trying again", "pause", pause, "error", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return d
+}
+
+func (d *Deferred) opened() (Sink, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sink == nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrSinkUnavailable, d.name, d.last)
+	}
+	return d.sink, nil
+}
+
+// with calls a method of the opened sink.
+func with[T any](d *Deferred, call func(Sink) (T, error)) (T, error) {
+	sink, err := d.opened()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return call(sink)
+}
+
+func (d *Deferred) do(call func(Sink) error) error {
+	_, err := with(d, func(s Sink) (struct{}, error) { return struct{}{}, call(s) })
+	return err
+}
+
+func (d *Deferred) Name() string { return d.name }
+
+func (d *Deferred) Ping(ctx context.Context) error {
+	return d.do(func(s Sink) error { return s.Ping(ctx) })
+}
+
+func (d *Deferred) Checkpoint(ctx context.Context, t Target) (Checkpoint, error) {
+	return with(d, func(s Sink) (Checkpoint, error) { return s.Checkpoint(ctx, t) })
+}
+
+func (d *Deferred) Apply(ctx context.Context, t Target, b Batch) error {
+	return d.do(func(s Sink) error { return s.Apply(ctx, t, b) })
+}
+
+func (d *Deferred) Get(ctx context.Context, t Target, partition string, fields ...string) (values map[string]Value, at Checkpoint, err error) {
+	err = d.do(func(s Sink) (err error) {
+		values, at, err = s.Get(ctx, t, partition, fields...)
+		return err
+	})
+	return values, at, err
+}
+
+func (d *Deferred) List(ctx context.Context, t Target, partition, after string, limit int) (entries []Entry, at Checkpoint, err error) {
+	err = d.do(func(s Sink) (err error) {
+		entries, at, err = s.List(ctx, t, partition, after, limit)
+		return err
+	})
+	return entries, at, err
+}
+
+func (d *Deferred) Scan(ctx context.Context, t Target, fn func(string, Entry) error) (Checkpoint, error) {
+	return with(d, func(s Sink) (Checkpoint, error) { return s.Scan(ctx, t, fn) })
+}
+
+func (d *Deferred) Generations(ctx context.Context, model string) (Generations, error) {
+	return with(d, func(s Sink) (Generations, error) { return s.Generations(ctx, model) })
+}
+
+func (d *Deferred) Activate(ctx context.Context, model string, generation int) error {
+	return d.do(func(s Sink) error { return s.Activate(ctx, model, generation) })
+}
+
+func (d *Deferred) Drop(ctx context.Context, t Target) error {
+	return d.do(func(s Sink) error { return s.Drop(ctx, t) })
+}
+
+// Close stops trying, and closes the sink if it was opened.
+func (d *Deferred) Close() error {
+	d.stop()
+	<-d.ready
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sink == nil {
+		return nil
+	}
+	sink := d.sink
+	d.sink, d.last = nil, errors.New("closed")
+	return sink.Close()
+}
+
+// Wait returns once the sink was opened, or opening failed for good, or the context ended.
+func (d *Deferred) Wait(ctx context.Context) error {
+	select {
+	case <-d.ready:
+	case <-ctx.Done():
+	}
+	_, err := d.opened()
+	return err
+}

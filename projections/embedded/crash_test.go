@@ -1,0 +1,164 @@
+package embedded
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"daybook/eventstore"
+	"daybook/projections"
+	"daybook/projections/sinktest"
+)
+
+var load = sinktest.Load{Target: projections.Target{Model: "load", Generation: 1}}
+
+// childDir is set for the process that TestKill kills.
+const childDir = "DAYBOOK_TEST_EMBEDDED_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		if err := applyForEver(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// applyForEver prints each position that was applied.
+func applyForEver(dir string) error {
+	sink, err := Open(Options{Dir: dir, MemTableBytes: 256 << 10})
+	if err != nil {
+		return err
+	}
+	return load.Run(context.Background(), sink, 1<<40, func(position uint64) { fmt.Println(position) })
+}
+
+// TestKill kills a process with SIGKILL while it applies, again and again, and goes on where it was.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	for range 5 {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), childDir+"="+dir)
+		child.Stderr = os.Stderr
+		child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		output, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(output)
+		seen := uint64(0)
+		for range 1 + rand.IntN(3000) {
+			if !lines.Scan() {
+				t.Fatal("the child ended by itself")
+			}
+			if seen, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		child.Wait() // "signal: killed"
+
+		sink := open(t, Options{Dir: dir})
+		t.Logf("killed after position %d, stands at %d", seen, load.Check(t, sink))
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPowerCut takes what a power cut would leave, with anything between none and all of what was not synced, at
+// random moments while batches are applied, memory tables are flushed and the sink is closed.
+func TestPowerCut(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	sink := open(t, Options{Dir: "d", FS: fs, MemTableBytes: 64 << 10})
+	var clones []*vfs.MemFS
+	cut := func(position uint64) {
+		seed := rand.Uint64()
+		clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rand.IntN(101), RNG: rand.New(rand.NewPCG(seed, position))}))
+	}
+	err := load.Run(t.Context(), sink, 3000, func(position uint64) {
+		if rand.IntN(60) == 0 {
+			cut(position)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, clone := range clones {
+		again := open(t, Options{Dir: "d", FS: clone})
+		load.Check(t, again)
+		if err := load.Run(t.Context(), again, 3050, func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if position := load.Check(t, again); position != 3050 {
+			t.Fatalf("stands at %d", position)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Close brought everything to the disk.
+	again := open(t, Options{Dir: "d", FS: fs.CrashClone(vfs.CrashCloneCfg{})})
+	defer again.Close()
+	if position := load.Check(t, again); position != 3000 {
+		t.Fatalf("stands at %d after a power cut after Close", position)
+	}
+}
+
+// TestDiskFull lets every write fail from some moment on. Pebble gives up then; the sink must say so and not hang.
+func TestDiskFull(t *testing.T) {
+	base := vfs.NewCrashableMem()
+	var full atomic.Bool
+	fs := errorfs.Wrap(base, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if full.Load() && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	sink := open(t, Options{Dir: "d", FS: fs})
+	if err := load.Run(t.Context(), sink, 100, func(uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	other, n := projections.Target{Model: "other", Generation: 1}, uint64(0)
+	batch := projections.Batch{To: projections.Checkpoint{Log: "log"}}
+	err := sink.Apply(t.Context(), other, batch)
+	for ; err == nil; err = sink.Apply(t.Context(), other, batch) { // Pebble writes in the background
+		n++
+		batch.From, batch.To.Position = batch.To, eventstore.Position{Commit: n, Prepare: n}
+	}
+	if !errors.Is(err, projections.ErrSinkUnavailable) {
+		t.Fatalf("error is %v", err)
+	}
+	if err := sink.Ping(t.Context()); !strings.Contains(err.Error(), "no space left") {
+		t.Fatalf("the reason is missing: %v", err)
+	}
+	if err := sink.Close(); !errors.Is(err, projections.ErrSinkUnavailable) {
+		t.Fatalf("close: %v", err)
+	}
+	again := open(t, Options{Dir: "d", FS: base.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})})
+	defer again.Close()
+	load.Check(t, again)
+}

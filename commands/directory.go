@@ -53,6 +53,12 @@ func (s *Service) Device(ctx context.Context, token string) (auth.Device, error)
 	return auth.Device{Store: described, DeviceID: deviceID, TableID: device.TableID}, err
 }
 
+// OpenedAt is when a store was opened.
+func (s *Service) OpenedAt(ctx context.Context, storeID string) (time.Time, error) {
+	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	return state.OpenedAt, err
+}
+
 func (s *Service) describe(state store.State) (auth.Store, error) {
 	zone, err := s.zones.load(state.TimeZone)
 	if err != nil {

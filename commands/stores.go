@@ -186,3 +186,14 @@ func (s *Service) RevokeDevice(ctx context.Context, storeID, deviceID string, re
 		answer: func(store.State, []store.Event) (any, error) { return nil, nil },
 	})
 }
+
+// EnsureTable adds a table of a name to a store, unless an earlier call did.
+func (s *Service) EnsureTable(ctx context.Context, of auth.Store, name string) error {
+	actor := "owner:" + of.OwnerID
+	req, err := newRequest(s.secret, of.StoreID+" "+actor+" ensure table", name, actor, of.StoreID, "", "ensure table", name)
+	if err != nil {
+		return err
+	}
+	_, err = s.AddTable(ctx, of.StoreID, req, AddTable{Name: name})
+	return err
+}

@@ -20,7 +20,7 @@ import (
 // the sum over products equals the sum over tenders equals CountGross.
 var Counters = Model{
 	Name: "counters", Version: 1, Types: []string{tab.ClosedType},
-	NewFold: func() Fold { return &counterFold{days: map[dayKey]*daySums{}} },
+	NewFold: func() Fold { return &counterFold{days: map[dayKey]*sums{}} },
 }
 
 // Fields of a period that are not by product or tender.
@@ -138,7 +138,7 @@ func ReadTenders(values map[string]Value) []TenderFigures {
 type counterFold struct {
 	events int
 	order  []dayKey
-	days   map[dayKey]*daySums
+	days   map[dayKey]*sums
 }
 
 type dayKey struct {
@@ -147,13 +147,15 @@ type dayKey struct {
 	settlementDay int
 }
 
-type daySums struct {
+// sums are what some events add to one period.
+type sums struct {
 	tabs, gross, items int64
-	products           map[productKey]*productSums
-	productOrder       []productKey
-	tenders            map[tenderKey]*TenderFigures
-	tenderOrder        []tenderKey
+	products           inOrder[productKey, productSums]
+	tenders            inOrder[tenderKey, tenderSums]
 }
+
+type productKey struct{ id, category string }
+type tenderKey struct{ method, cardCompany string }
 
 type productSums struct {
 	name             string
@@ -161,8 +163,38 @@ type productSums struct {
 	quantity, amount int64
 }
 
-type productKey struct{ id, category string }
-type tenderKey struct{ method, cardCompany string }
+type tenderSums struct{ amount, fee int64 }
+
+// inOrder is a map that remembers in which order its keys came, so that equal batches make equal changes.
+type inOrder[K comparable, V any] struct {
+	keys   []K
+	values map[K]*V
+}
+
+func (m *inOrder[K, V]) at(key K) *V {
+	v, met := m.values[key]
+	if !met {
+		if m.values == nil {
+			m.values = map[K]*V{}
+		}
+		v = new(V)
+		m.values[key] = v
+		m.keys = append(m.keys, key)
+	}
+	return v
+}
+
+// checkedSum adds until a sum overflows, and remembers that it did.
+type checkedSum struct{ err error }
+
+func (s *checkedSum) add(to *int64, n int64) {
+	if s.err != nil {
+		return
+	}
+	if *to, s.err = money.Add(*to, n); s.err != nil {
+		s.err = fmt.Errorf("%w: %w", ErrOverflow, s.err)
+	}
+}
 
 func (f *counterFold) Add(e eventstore.Event) error {
 	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
@@ -176,112 +208,95 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	sum.add(&day.tabs, 1)
 	sum.add(&day.gross, closed.Amount)
 	for _, line := range closed.Lines {
-		p := day.product(productKey{line.ProductID, line.Category})
+		p := day.products.at(productKey{line.ProductID, line.Category})
 		p.name, p.named = line.Name, f.events
 		sum.add(&p.quantity, line.Quantity)
 		sum.add(&p.amount, line.Amount)
 		sum.add(&day.items, line.Quantity)
 	}
 	for _, t := range closed.Payments {
-		figures := day.tender(tenderKey{string(t.Method), t.CardCompany})
-		sum.add(&figures.Amount, t.Amount)
-		sum.add(&figures.Fee, t.Fee)
+		tender := day.tenders.at(tenderKey{string(t.Method), t.CardCompany})
+		sum.add(&tender.amount, t.Amount)
+		sum.add(&tender.fee, t.Fee)
 	}
 	return sum.err
 }
 
-// checkedSum adds until a sum overflows, and remembers that it did.
-type checkedSum struct{ err error }
-
-func (s *checkedSum) add(to *int64, n int64) {
-	if s.err == nil {
-		*to, s.err = money.Add(*to, n)
-	}
-}
-
-func (f *counterFold) day(key dayKey) *daySums {
+func (f *counterFold) day(key dayKey) *sums {
 	day, met := f.days[key]
 	if !met {
-		day = &daySums{products: map[productKey]*productSums{}, tenders: map[tenderKey]*TenderFigures{}}
+		day = &sums{}
 		f.days[key] = day
 		f.order = append(f.order, key)
 	}
 	return day
 }
 
-func (d *daySums) product(key productKey) *productSums {
-	p, met := d.products[key]
-	if !met {
-		p = &productSums{}
-		d.products[key] = p
-		d.productOrder = append(d.productOrder, key)
-	}
-	return p
-}
-
-func (d *daySums) tender(key tenderKey) *TenderFigures {
-	t, met := d.tenders[key]
-	if !met {
-		t = &TenderFigures{Method: key.method, CardCompany: key.cardCompany}
-		d.tenders[key] = t
-		d.tenderOrder = append(d.tenderOrder, key)
-	}
-	return t
-}
-
-// Changes adds every day to its four periods. The sinks fold what is added to one field more than once. Names come
-// last and in the order of the log, because the last one stays.
+// Changes adds every day to its four periods.
 func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
-	var changes []Change
-	var names []naming
+	var periods inOrder[string, sums]
 	for _, key := range f.order {
 		for _, term := range calendar.Terms {
 			partition := PeriodPartition(key.storeID, calendar.Containing(term, key.date, key.settlementDay))
-			changes = f.days[key].appendTo(changes, partition)
-			names = f.days[key].appendNames(names, partition)
+			if err := periods.at(partition).merge(f.days[key]); err != nil {
+				return nil, err
+			}
 		}
 	}
-	slices.SortStableFunc(names, func(a, b naming) int { return a.event - b.event })
-	for _, n := range names {
-		name, err := json.Marshal(n.name)
-		if err != nil {
+	var changes []Change
+	var err error
+	for _, partition := range periods.keys {
+		if changes, err = periods.values[partition].appendTo(changes, partition); err != nil {
 			return nil, err
 		}
-		changes = append(changes, Change{Partition: n.partition, Field: n.field, Op: Put, Row: name})
 	}
 	return changes, nil
 }
 
-// naming is a product's name in a period, as the n-th event of the batch had it.
-type naming struct {
-	event                  int
-	partition, field, name string
-}
-
-func (d *daySums) appendNames(names []naming, partition string) []naming {
-	for _, key := range d.productOrder {
-		p := d.products[key]
-		names = append(names, naming{p.named, partition, countName + key.id + "|" + key.category, p.name})
+// merge adds other sums of the same batch. Of two names of a product, the later one stays.
+func (s *sums) merge(other *sums) error {
+	sum := checkedSum{}
+	sum.add(&s.tabs, other.tabs)
+	sum.add(&s.gross, other.gross)
+	sum.add(&s.items, other.items)
+	for _, key := range other.products.keys {
+		from, to := other.products.values[key], s.products.at(key)
+		if from.named > to.named {
+			to.name, to.named = from.name, from.named
+		}
+		sum.add(&to.quantity, from.quantity)
+		sum.add(&to.amount, from.amount)
 	}
-	return names
+	for _, key := range other.tenders.keys {
+		from, to := other.tenders.values[key], s.tenders.at(key)
+		sum.add(&to.amount, from.amount)
+		sum.add(&to.fee, from.fee)
+	}
+	return sum.err
 }
 
-func (d *daySums) appendTo(changes []Change, partition string) []Change {
+// appendTo appends the changes that the sums make to a period.
+func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {
 	add := func(field string, n int64) {
 		changes = append(changes, Change{Partition: partition, Field: field, Op: Add, Delta: n})
 	}
-	add(CountTabs, d.tabs)
-	add(CountGross, d.gross)
-	add(CountItems, d.items)
-	for _, key := range d.productOrder {
-		p, of := d.products[key], key.id+"|"+key.category
+	add(CountTabs, s.tabs)
+	add(CountGross, s.gross)
+	add(CountItems, s.items)
+	for _, key := range s.products.keys {
+		p, of := s.products.values[key], key.id+"|"+key.category
+		name, err := json.Marshal(p.name)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, Change{Partition: partition, Field: countName + of, Op: Put, Row: name})
 		add(countQuantity+of, p.quantity)
 		add(countAmount+of, p.amount)
 	}
-	for _, key := range d.tenderOrder {
-		t := d.tenders[key]
-		add(TenderField(tab.Method(key.method), key.cardCompany), t.Amount)
-		add(FeeField(tab.Method(key.method), key.cardCompany), t.Fee)
+	for _, key := range s.tenders.keys {
+		t := s.tenders.values[key]
+		add(TenderField(tab.Method(key.method), key.cardCompany), t.amount)
+		add(FeeField(tab.Method(key.method), key.cardCompany), t.fee)
 	}
-	return changes
+	return changes, nil
 }

@@ -89,6 +89,23 @@ func Rollback(ctx context.Context, sink Sink, model Model) error {
 	return sink.Activate(ctx, model.Name, slices.Max(earlier))
 }
 
+// CatchUp brings a served read model to the end of the log where no server runs its projection.
+func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) error {
+	target, err := active(ctx, sink, model.Name)
+	if err != nil {
+		return err
+	}
+	w, err := openWriter(ctx, store, sink, model, target, log)
+	if err != nil {
+		return err
+	}
+	head, err := store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	return w.fill(ctx, store, head, progress)
+}
+
 // fillEvents is how many events a rebuild folds before it stores them: enough that most lines of a product meet in
 // memory, few enough for a small machine.
 const fillEvents = 20_000

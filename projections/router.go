@@ -18,7 +18,7 @@ import (
 //
 // It is a Watermill router: each runner is a handler whose topic is the model's name.
 func Run(ctx context.Context, runners []*Runner, metrics *Metrics, log *slog.Logger) error {
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, watermill.NewSlogLogger(log.With("part", "router")))
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, routerLog(log))
 	if err != nil {
 		return err
 	}
@@ -39,6 +39,11 @@ func Run(ctx context.Context, runners []*Runner, metrics *Metrics, log *slog.Log
 		return cause
 	}
 	return nil
+}
+
+// routerLog lowers the router's everyday news to debug level.
+func routerLog(log *slog.Logger) watermill.LoggerAdapter {
+	return watermill.NewSlogLoggerWithLevelMapping(log.With("part", "router"), map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 }
 
 // retry tries a failed batch a few times, with growing pauses. After that, and at once where trying again cannot help,

@@ -189,3 +189,9 @@ func (r *Runner) Ready() error {
 	}
 	return nil
 }
+
+// Wait returns once the read model includes a position and may be read. Error: ErrNotCurrent, when the context ended.
+func (r *Runner) Wait(ctx context.Context, at eventstore.Position) error {
+	_, _, err := r.wait(ctx, at)
+	return err
+}

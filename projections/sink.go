@@ -93,6 +93,9 @@ type Checkpoint struct {
 	Log      string // eventstore.Store.Identity; "" only in the zero Checkpoint
 	Version  int
 	Position eventstore.Position
+	// Resumed counts how often a parked stream was resumed. It makes such a change, which moves no position, visible to
+	// whoever else writes to the target.
+	Resumed int
 }
 
 // Batch is the effect of some events on one target: those after From up to To, of one log, folded by one version.

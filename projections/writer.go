@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,20 +27,6 @@ var ErrForeign = errors.New("read model does not belong to this log")
 
 // errMoved: the target stands elsewhere than the writer left it.
 var errMoved = errors.New("read model was moved by somebody else, or lost its data")
-
-// parkedPartition holds a row for each stream that is stopped; it is no name of a store.
-const parkedPartition = "!parked"
-
-// Parked is a stream that a read model stopped following, because one of its events cannot be folded. The other
-// streams go on.
-type Parked struct {
-	Model    string              `json:"model"`
-	Stream   string              `json:"stream"`
-	Revision eventstore.Revision `json:"revision"` // of the event that cannot be folded
-	Position string              `json:"position"`
-	Type     string              `json:"type"`
-	Error    string              `json:"error"`
-}
 
 // openWriter reads where a target stands. It returns ErrForeign if that is no place of this log.
 func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Model, target Target, log *slog.Logger) (*writer, error) {
@@ -78,18 +63,20 @@ func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Targ
 	return at, err
 }
 
-// apply folds events and stores the effect; events at or before the target's position are left out. A batch with an
-// event that cannot be folded is cut in two until that event is alone; then its stream is parked. On errMoved the
-// writer is of no use any more; any other error means: try again.
+// apply folds events and stores the effect; events at or before the target's position are left out. A batch that makes
+// more changes than a sink takes at once is cut in two, and so is one with an event that cannot be folded, until that
+// event is alone; then its stream is parked. On errMoved the writer is of no use any more; any other error means: try
+// again.
 func (w *writer) apply(ctx context.Context, identity string, events []eventstore.Event, to eventstore.Position) error {
 	events = after(events, w.at.Position)
-	next := Checkpoint{Log: identity, Version: w.model.Version, Position: to}
+	next := Checkpoint{Log: identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
 	changes, err := w.fold(ctx, events)
-	if err == nil {
+	tooMany := len(changes) > ChangesMax && len(events) > 1
+	if err == nil && !tooMany {
 		err = w.commit(ctx, next, changes)
 	}
 	var poison *poisonError
-	if !errors.As(err, &poison) {
+	if !errors.As(err, &poison) && !tooMany {
 		return err
 	}
 	if len(events) == 1 {
@@ -130,10 +117,14 @@ func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change,
 			return nil, &poisonError{fmt.Errorf("%s at position %s: %w", e.Type, e.Position, err)}
 		}
 	}
-	return fold.Changes(ctx, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
+	changes, err := fold.Changes(ctx, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
 		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
 		return rows, err
 	})
+	if errors.Is(err, ErrOverflow) {
+		err = &poisonError{err}
+	}
+	return changes, err
 }
 
 // addRecovering turns a fold's panic into its error: one event must not stop all others.
@@ -161,38 +152,18 @@ func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) 
 
 // park stops a stream at an event, in the same atomic step that moves the position past it.
 func (w *writer) park(ctx context.Context, e eventstore.Event, next Checkpoint, cause error) error {
-	parked := Parked{
-		Model: w.model.Name, Stream: e.Stream, Revision: e.Revision,
-		Position: e.Position.String(), Type: e.Type, Error: cause.Error(),
-	}
-	row, err := json.Marshal(parked)
+	parked := newParked(w.model.Name, e, cause)
+	change, err := parked.change()
 	if err != nil {
 		return err
 	}
-	err = w.commit(ctx, next, []Change{{Partition: parkedPartition, Field: e.Stream, Op: Put, Row: row}})
-	if err != nil {
+	if err := w.commit(ctx, next, []Change{change}); err != nil {
 		return err
 	}
 	w.log.Error("stream parked: an event cannot be folded", "model", w.model.Name, "stream", e.Stream, "revision", e.Revision, "error", cause)
 	w.stopped = maps.Clone(w.stopped)
 	w.stopped[e.Stream] = parked
 	return nil
-}
-
-func listParked(ctx context.Context, sink Sink, target Target) (map[string]Parked, error) {
-	entries, _, err := sink.List(ctx, target, parkedPartition, "", 0)
-	if err != nil {
-		return nil, err
-	}
-	stopped := map[string]Parked{}
-	for _, e := range entries {
-		var p Parked
-		if err := json.Unmarshal(e.Row, &p); err != nil {
-			return nil, fmt.Errorf("parked stream %s: %w", e.Field, err)
-		}
-		stopped[e.Field] = p
-	}
-	return stopped, nil
 }
 
 func active(ctx context.Context, sink Sink, model string) (Target, error) {

@@ -72,6 +72,10 @@ func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	lines := json.NewEncoder(w)
 	control := http.NewResponseController(w)
+	if err := control.EnableFullDuplex(); err != nil { // progress is told while the file is still being read
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	last := time.Time{}
 	result, err := op.run(r.Context(), s.app, args, file, func(label string, done, total uint64) {
 		if now := time.Now(); now.Sub(last) > 50*time.Millisecond || done == total {

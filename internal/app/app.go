@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -35,8 +36,10 @@ type App struct {
 	sinks   []projections.Sink             // each once
 	sinkOf  map[string]projections.Sink    // by model
 	log     *slog.Logger
-	fatal   chan error // what no waiting will mend
-	closers []func() error
+
+	projecting atomic.Bool // a server of this process runs the projections
+	fatal      chan error  // what no waiting will mend
+	closers    []func() error
 }
 
 // Open opens an installation. PostgreSQL and Redis need not be reachable yet. If another process has it open, the

@@ -10,6 +10,7 @@ import (
 	"daybook/domain/tab"
 	"daybook/internal/auth"
 	"daybook/internal/salescsv"
+	"daybook/projections"
 )
 
 // ImportArgs say where historical sales go and how they were paid.
@@ -62,10 +63,24 @@ var ImportSales = operation("import-sales", func(ctx context.Context, a *App, ar
 			return nil, err
 		}
 	}
-	return a.Commands.ImportSales(ctx, of, sales, tender, func(done, total int) {
+	imported, err := a.Commands.ImportSales(ctx, of, sales, tender, func(done, total int) {
 		progress("importing", uint64(done), uint64(total))
 	})
+	if err != nil {
+		return nil, err
+	}
+	return imported, a.importCaughtUp(ctx, progress)
 })
+
+// importCaughtUp has the figures include what was imported. A sink that cannot be reached now gets it when it is back.
+func (a *App) importCaughtUp(ctx context.Context, progress Progress) error {
+	err := a.catchUp(ctx, progress)
+	if errors.Is(err, projections.ErrSinkUnavailable) {
+		a.log.Warn("imported; the read models will follow when their sink can be reached", "error", err)
+		return nil
+	}
+	return err
+}
 
 // importTarget is the store that exists, or what a new one will be like.
 func (a *App) importTarget(ctx context.Context, args ImportArgs) (auth.Store, error) {

@@ -116,8 +116,8 @@ type VerifyArgs struct {
 // Verified is what a verification found. It agrees if Difference is "".
 type Verified struct {
 	Position   eventstore.Position  `json:"position"`
-	Events     int64                `json:"events"` // that the log check walked; 0 if one store was verified
-	Tabs       int                  `json:"tabs"`   // closed ones, whose orders and payments were summed up again
+	Entries    int64                `json:"entries"` // of the log that were checked; 0 if one store was verified
+	Tabs       int                  `json:"tabs"`    // closed ones, whose orders and payments were summed up again
 	Reports    []projections.Report `json:"reports"`
 	Parked     []projections.Parked `json:"parked"`
 	Difference string               `json:"difference"`
@@ -127,6 +127,9 @@ type Verified struct {
 // of the orders and payments themselves; and walks the log. Result: Verified.
 var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyArgs, _ io.Reader, progress Progress) (any, error) {
 	if err := a.ready(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.catchUp(ctx, progress); err != nil {
 		return nil, err
 	}
 	var v Verified
@@ -149,7 +152,7 @@ var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyAr
 func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) error {
 	if checked, is := a.Store.(*embeddedlog.Store); is {
 		err := checked.Check(ctx, func(done, total int64) {
-			v.Events = total
+			v.Entries = total
 			progress("log", uint64(done), uint64(total))
 		})
 		var damage *eventstore.Corruption
@@ -175,6 +178,25 @@ func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) err
 			return err
 		}
 		v.Parked = append(v.Parked, parked...)
+	}
+	return nil
+}
+
+// catchUp brings all read models to the end of the log: by waiting, where a server of this process does it.
+func (a *App) catchUp(ctx context.Context, progress Progress) error {
+	head, err := a.Store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for _, model := range projections.Models {
+		if a.projecting.Load() {
+			err = a.runners[model.Name].Wait(ctx, head)
+		} else {
+			err = projections.CatchUp(ctx, a.Store, a.sinkOf[model.Name], model, a.log, labelled(progress, "catching up"))
+		}
+		if err != nil {
+			return fmt.Errorf("catching up %s: %w", model.Name, err)
+		}
 	}
 	return nil
 }

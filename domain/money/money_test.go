@@ -98,10 +98,10 @@ func TestSumsKeepTheirCurrency(t *testing.T) {
 
 func TestShareIsTheFloorAndNeverAboveTheAmount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := money.Money{Minor: rapid.OneOf(number, rapid.Int64Min(0)).Draw(t, "amount"), Currency: "KRW"}
+		m := money.Money{Minor: rapid.OneOf(number, rapid.Int64Min(0), rapid.Int64Range(-1, 1000)).Draw(t, "amount"), Currency: "KRW"}
 		rate := money.Rate(rapid.OneOf(
 			rapid.Int64Range(0, int64(money.RateWhole)),
-			rapid.SampledFrom([]int64{0, 1, 4000, 6000, 8000, 999_999, 1_000_000}),
+			rapid.SampledFrom([]int64{-1, 0, 1, 4000, 6000, 8000, 999_999, 1_000_000, 1_000_001}),
 			number,
 		).Draw(t, "rate"))
 		share, err := m.Share(rate)

@@ -71,7 +71,7 @@ func newEvents(random *rand.Rand, n, bytesMax int) []eventstore.NewEvent {
 func (l *ledger) write(s *embedded.Store, writer, n int, random *rand.Rand) error {
 	ends := map[string]eventstore.Revision{}
 	for range n {
-		a := &attempt{stream: fmt.Sprintf("tab-s%d-w%d", random.IntN(3), writer), events: newEvents(random, 1+random.IntN(4), 1<<random.IntN(15))}
+		a := &attempt{stream: fmt.Sprintf("tab-s%d-w%d", random.IntN(3), writer), events: newEvents(random, 1+random.IntN(4), 1<<random.IntN(13))}
 		if end, ok := ends[a.stream]; ok {
 			a.expected = end
 		} else {
@@ -252,6 +252,7 @@ func cutEverywhere(t *testing.T, image func() *vfs.MemFS, before []attempt, perc
 	for at := 1 + random.IntN(stride); ; at += stride {
 		cut, attempts, happened := cutAt(t, image(), before, int64(at), percent, random)
 		if !happened {
+			t.Logf("%d operations, every %d. cut", at, stride)
 			return
 		}
 		verify(t, cut, attempts)

@@ -17,7 +17,7 @@ import (
 // in synced batches of 500 at 244k/s with tables of this shape.
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                 s.options.FS,
+		FS:                 orderedFS{s.options.FS},
 		FormatMajorVersion: pebble.FormatNewest, // an older one cannot tell damage inside the write-ahead log from its end
 		CacheSize:          s.options.CacheBytes,
 		MemTableSize:       s.options.MemTableBytes,

@@ -80,14 +80,22 @@ func (b Batch) check() error {
 	switch {
 	case len(b.Changes) > ChangesMax:
 		return fmt.Errorf("%w: %d changes in one batch: at most %d", ErrInvalid, len(b.Changes), ChangesMax)
-	case b.To.Version < 0:
-		return fmt.Errorf("%w: version %d", ErrInvalid, b.To.Version)
+	case b.To.Version < 0 || b.To.Version > math.MaxInt32 || b.To.Resumed < 0 || b.To.Resumed > math.MaxInt32:
+		return fmt.Errorf("%w: version %d, resumed %d: 0 to %d", ErrInvalid, b.To.Version, b.To.Resumed, math.MaxInt32)
 	case !first && !sameLog:
 		return fmt.Errorf("%w: a batch is of one log and version: from %+v to %+v", ErrInvalid, b.From, b.To)
-	case !first && !b.From.Position.Before(b.To.Position):
-		return fmt.Errorf("%w: a batch moves forward: from %v to %v", ErrInvalid, b.From.Position, b.To.Position)
+	case !first && !b.From.before(b.To):
+		return fmt.Errorf("%w: a batch moves forward: from %+v to %+v", ErrInvalid, b.From, b.To)
 	}
 	return checkName("log", b.To.Log)
+}
+
+// before reports whether a batch may lead from c to d: to a later position, or to the same one with a stream resumed.
+func (c Checkpoint) before(d Checkpoint) bool {
+	if c.Position == d.Position {
+		return c.Resumed < d.Resumed
+	}
+	return c.Position.Before(d.Position) && c.Resumed <= d.Resumed
 }
 
 func (c Change) check() error {

@@ -34,7 +34,7 @@ var applyCases = []testCase{
 		f.holds(content{"a": {"x": "1"}, "b": {"x": "1"}})
 	}},
 	{"a checkpoint keeps every bit of log, version and position", func(f *fixture) {
-		f.at = projections.Checkpoint{Log: "로그 'a' \"b\" \\ {1}", Version: math.MaxInt32, Position: at(7, math.MaxUint64-1).Position}
+		f.at = projections.Checkpoint{Log: "로그 'a' \"b\" \\ {1}", Version: math.MaxInt32, Position: at(7, math.MaxUint64-1).Position, Resumed: 5}
 		f.ok(f.sink.Apply(f.Context(), f.target, projections.Batch{To: f.at}))
 		f.holds(content{})
 		to := f.at
@@ -42,6 +42,17 @@ var applyCases = []testCase{
 		f.ok(f.sink.Apply(f.Context(), f.target, projections.Batch{From: f.at, To: to}))
 		f.at = to
 		f.holds(content{})
+	}},
+	{"a resumed stream moves the checkpoint without a position", func(f *fixture) {
+		f.apply(add("p", "n", 1))
+		to := f.at
+		to.Resumed++
+		resume := projections.Batch{From: f.at, To: to, Changes: []projections.Change{add("p", "n", 10)}}
+		f.ok(f.sink.Apply(f.Context(), f.target, resume))
+		f.is(f.sink.Apply(f.Context(), f.target, resume), projections.ErrFenced)
+		f.at = to
+		f.holds(content{"p": {"n": "11"}})
+		f.is(f.sink.Apply(f.Context(), f.target, projections.Batch{From: to, To: to}), projections.ErrInvalid)
 	}},
 	{"the first batch may hold no event", func(f *fixture) {
 		f.at = projections.Checkpoint{Log: "empty log", Version: 1}

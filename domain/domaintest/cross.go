@@ -31,23 +31,33 @@ func (table Table[S, C, E]) cross() error {
 	return nil
 }
 
-// met returns the states before and after each case, and its events. Of a run of events of one type the first and the
-// last stand for all.
+// met returns the different states before and after the cases, and their different events. Of a run of events of one
+// type the first and the last stand for all.
 func (table Table[S, C, E]) met() (states []S, events []E) {
 	states = append(states, table.Decider.Initial())
 	for _, c := range table.Cases {
 		given := table.Decider.Fold(table.Decider.Initial(), c.Given...)
-		states = append(states, given, table.Decider.Fold(given, c.Then...))
+		states = addNew(addNew(states, given), table.Decider.Fold(given, c.Then...))
 		history := append(append([]E{}, c.Given...), c.Then...)
 		for i, e := range history {
 			first := i == 0 || reflect.TypeOf(history[i-1]) != reflect.TypeOf(e)
 			last := i == len(history)-1 || reflect.TypeOf(history[i+1]) != reflect.TypeOf(e)
 			if first || last {
-				events = append(events, e)
+				events = addNew(events, e)
 			}
 		}
 	}
 	return states, events
+}
+
+// addNew appends a value unless it is there.
+func addNew[T any](all []T, v T) []T {
+	for _, known := range all {
+		if reflect.DeepEqual(known, v) {
+			return all
+		}
+	}
+	return append(all, v)
 }
 
 // futures lets one state grow into as many futures as there are events. Neither the state nor any earlier future may

@@ -69,7 +69,7 @@ func add(spoil func(*menu.Product)) menu.AddProduct {
 }
 
 // taken is what follows from add.
-func taken(spoil func(*menu.Product)) events { return events{menu.ProductAdded(add(spoil))} }
+func taken(spoil func(*menu.Product)) events { return events{added(add(spoil).Product)} }
 
 // full is a menu of n other products.
 func full(n int) (all events) {
@@ -101,7 +101,7 @@ var additions = []menuCase{
 	{Name: "no category", When: add(category("")), Refused: menu.ErrCategory},
 	{Name: "an id that is taken", Given: three, When: add(named("Other")), Refused: menu.ErrExists},
 	{
-		Name: "an id that was given back", Given: slices.Concat(three, events{menu.ProductRemoved{ProductID: "p2", At: noon}}),
+		Name: "an id that was given back", Given: slices.Concat(three, events{removed}),
 		When: add(asIs), Then: taken(asIs),
 	},
 	{Name: "two products may have one name", Given: full(1), When: add(named("Dish")), Then: taken(named("Dish"))},
@@ -157,7 +157,7 @@ var changes = []menuCase{
 		When: menu.ChangeProduct{ProductID: "p9", Price: to(int64(1)), At: later}, Refused: menu.ErrUnknown,
 	},
 	{
-		Name: "changing what was removed", Given: slices.Concat(three, events{menu.ProductRemoved{ProductID: "p2", At: noon}}),
+		Name: "changing what was removed", Given: slices.Concat(three, events{removed}),
 		When: menu.ChangeProduct{ProductID: "p2", Price: to(int64(1)), At: later}, Refused: menu.ErrUnknown,
 	},
 	{
@@ -167,13 +167,16 @@ var changes = []menuCase{
 	},
 }
 
-var remove = menu.RemoveProduct{ProductID: "p2", At: later}
+var (
+	remove  = menu.RemoveProduct{ProductID: "p2", At: later}
+	removed = menu.ProductRemoved{ProductID: "p2", At: later}
+)
 
 var removals = []menuCase{
-	{Name: "a product is removed", Given: three, When: remove, Then: events{menu.ProductRemoved(remove)}},
-	{Name: "the only product is removed", Given: three[:1], When: remove, Then: events{menu.ProductRemoved(remove)}},
+	{Name: "a product is removed", Given: three, When: remove, Then: events{removed}},
+	{Name: "the only product is removed", Given: three[:1], When: remove, Then: events{removed}},
 	{Name: "removing from an empty menu", When: remove, Refused: menu.ErrUnknown},
-	{Name: "removing twice", Given: slices.Concat(three, events{menu.ProductRemoved(remove)}), When: remove, Refused: menu.ErrUnknown},
+	{Name: "removing twice", Given: slices.Concat(three, events{removed}), When: remove, Refused: menu.ErrUnknown},
 }
 
 func TestEvolveTellsWhatIsOffered(t *testing.T) {

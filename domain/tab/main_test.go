@@ -7,7 +7,7 @@ import (
 
 // TestMain has the properties tried more often than rapid would by itself. -rapid.checks still decides.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "500"); err != nil {
+	if err := flag.Set("rapid.checks", "300"); err != nil {
 		panic(err)
 	}
 	m.Run()

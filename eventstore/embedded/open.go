@@ -159,7 +159,7 @@ func (s *Store) create(m mark) error {
 // reopen opens a log that exists and makes sure that nothing is missing.
 func (s *Store) reopen(m mark) error {
 	folder := s.options.FS.PathJoin(s.options.Dir, pebbleFolder)
-	if err := checkTails(s.options.FS, folder); err != nil {
+	if err := checkTails(s.options.FS, folder, m.State == closed); err != nil {
 		return err
 	}
 	o := s.pebbleOptions()

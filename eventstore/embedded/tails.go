@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -11,11 +10,15 @@ import (
 
 // checkTails looks at the files that Pebble only appends to and reads up to the first thing that is not right: its
 // write-ahead logs and its manifest. Pebble takes that place for the end of an unfinished write. Here it is one only
-// if nothing shows otherwise; see the package comment.
-func checkTails(fs vfs.FS, folder string) error {
+// if nothing shows otherwise; see the package comment. The write-ahead logs of a log that was closed hold nothing that is
+// still needed.
+func checkTails(fs vfs.FS, folder string, closed bool) error {
 	names, err := fs.List(folder)
 	if err != nil {
 		return err
+	}
+	if closed {
+		names = nil
 	}
 	for _, name := range names {
 		number, _, ok := wal.ParseLogFilename(name)
@@ -27,17 +30,13 @@ func checkTails(fs vfs.FS, folder string) error {
 		}
 	}
 	db, err := pebble.Peek(folder, fs)
-	if err != nil || !db.Exists {
-		return errors.Join(err, notThere(folder, err))
-	}
-	return checkTail(fs, db.ManifestFilename, manifestChunks)
-}
-
-func notThere(folder string, err error) error {
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case !db.Exists:
 		return damage(folder, "no log here any more")
 	}
-	return nil
+	return checkTail(fs, db.ManifestFilename, manifestChunks)
 }
 
 func checkTail(fs vfs.FS, path string, format chunkFormat) error {

@@ -1,0 +1,161 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+)
+
+// A write or sync of the write-ahead log fails: the append is not acknowledged, nothing more is written, nothing that
+// may not be durable is shown, what is durable is, and the next Open finds it.
+func TestFailedWrite(t *testing.T) {
+	syncs := []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}
+	for name, fault := range map[string]struct {
+		kinds []errorfs.OpKind
+		err   error
+	}{
+		"EIO on sync":     {syncs, syscall.EIO},
+		"ENOSPC on sync":  {syncs, syscall.ENOSPC},
+		"EIO on write":    {[]errorfs.OpKind{errorfs.OpFileWrite}, syscall.EIO},
+		"ENOSPC on write": {[]errorfs.OpKind{errorfs.OpFileWrite}, syscall.ENOSPC},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var broken atomic.Bool
+			fs := vfs.NewCrashableMem()
+			s, err := embedded.Open(memory(errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+				if broken.Load() && strings.HasSuffix(op.Path, ".log") {
+					for _, kind := range fault.kinds {
+						if op.Kind == kind {
+							return fault.err
+						}
+					}
+				}
+				return nil
+			}))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var l ledger
+			if err := l.write(s, 1, 30, rand.New(rand.NewPCG(1, 1))); err != nil {
+				t.Fatal(err)
+			}
+			broken.Store(true)
+			if err := l.write(s, 2, 1, rand.New(rand.NewPCG(2, 2))); !errors.Is(err, eventstore.ErrUnavailable) || !errors.Is(err, fault.err) {
+				t.Fatalf("append: %v", err)
+			}
+			broken.Store(false)
+			if err := l.write(s, 3, 1, rand.New(rand.NewPCG(3, 3))); !errors.Is(err, eventstore.ErrUnavailable) {
+				t.Fatalf("append after a failed one: %v", err)
+			}
+			wantOnlyAcknowledged(t, s, l.snapshot())
+			if err := s.Close(); !errors.Is(err, eventstore.ErrUnavailable) {
+				t.Errorf("close: %v", err)
+			}
+			verify(t, fs.CrashClone(vfs.CrashCloneCfg{}), l.snapshot()) // with a reboot between
+			verify(t, fs, l.snapshot())                                 // without
+		})
+	}
+}
+
+// wantOnlyAcknowledged demands that reads and followers see exactly what was acknowledged.
+func wantOnlyAcknowledged(t *testing.T, s *embedded.Store, attempts []attempt) {
+	t.Helper()
+	ctx := context.Background()
+	var acked []attempt
+	for _, a := range attempts {
+		if a.acked {
+			acked = append(acked, a)
+			continue
+		}
+		for range s.ReadStream(ctx, a.stream, eventstore.StreamRead{Direction: eventstore.Backward, From: eventstore.Last}) {
+			t.Fatalf("stream %s of an append that failed can be read", a.stream)
+		}
+	}
+	wantOnce(t, s, acked)
+	head, err := s.Head(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := s.Subscribe(ctx, eventstore.Position{}, eventstore.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	for {
+		b, err := sub.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Position.Compare(head) > 0 {
+			t.Fatalf("followed to %v, the head is %v", b.Position, head)
+		}
+		if b.CaughtUp {
+			return
+		}
+	}
+}
+
+// While a sync takes its time, nobody sees the event, and an append whose context ends returns.
+func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
+	ctx := context.Background()
+	var slow atomic.Bool
+	syncing, goOn := make(chan struct{}), make(chan struct{})
+	s := open(t, memory(errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		isSync := op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSyncTo
+		if isSync && strings.HasSuffix(op.Path, ".log") && slow.CompareAndSwap(true, false) {
+			close(syncing)
+			<-goOn
+		}
+		return nil
+	}))))
+	sub, err := s.Subscribe(ctx, eventstore.Position{}, eventstore.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := sub.Next(ctx); err != nil || !b.CaughtUp {
+		t.Fatalf("got %+v, %v", b, err)
+	}
+	given := []eventstore.NewEvent{{ID: uuid.New(), Type: "x", Data: []byte("{}")}}
+	slow.Store(true)
+	short, cancel := context.WithCancel(ctx)
+	result := make(chan error, 1)
+	go func() {
+		_, err := s.Append(short, "tab-a-1", eventstore.NoStream, given)
+		result <- err
+	}()
+	<-syncing
+	for range s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{}) {
+		t.Error("the stream can be read")
+	}
+	for range s.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}) {
+		t.Error("the log can be read")
+	}
+	if head, err := s.Head(ctx); err != nil || !head.IsZero() {
+		t.Errorf("head is %v, %v", head, err)
+	}
+	if found, err := s.Partitions(ctx, "tab"); err != nil || len(found) != 0 {
+		t.Errorf("partitions are %v, %v", found, err)
+	}
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("append: %v", err)
+	}
+	close(goOn)
+	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].ID != given[0].ID {
+		t.Errorf("got %+v, %v", b, err)
+	}
+	if a, err := s.Append(ctx, "tab-a-1", eventstore.NoStream, given); err != nil || a.Position.Commit != 1 {
+		t.Errorf("repeated: %+v, %v", a, err)
+	}
+}

@@ -1,0 +1,101 @@
+package embedded_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+)
+
+// appendSome appends n events to a stream, from its end on.
+func appendSome(t testing.TB, s *embedded.Store, stream string, n int) {
+	t.Helper()
+	ctx, end := context.Background(), eventstore.NoStream
+	for e, err := range s.ReadStream(ctx, stream, eventstore.StreamRead{Direction: eventstore.Backward, From: eventstore.Last, Limit: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		end = e.Revision
+	}
+	list := make([]eventstore.NewEvent, n)
+	for i := range list {
+		list[i] = eventstore.NewEvent{ID: uuid.New(), Type: fmt.Sprintf("type%d.v1", i%3), Data: fmt.Appendf(nil, `{"n":%d}`, i)}
+	}
+	if _, err := s.Append(ctx, stream, end, list); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPartitionOf(t *testing.T) {
+	for stream, want := range map[string]string{
+		"tab-S-T.1": "tab-S", "tab-S-T-x": "tab-S", "tab-S-": "tab-S", "tab-S": "tab-S", "store-S": "store-S", "tab": "tab",
+		"$settings": "$settings", "$$tab-S-T.1": "$$tab-S", "-": "-", "--": "-", "-a-b": "-a", "": "",
+	} {
+		if got := embedded.PartitionOf(stream); got != want {
+			t.Errorf("%q is in %q, want %q", stream, got, want)
+		}
+	}
+}
+
+func TestPartitions(t *testing.T) {
+	s := open(t, memory(vfs.NewMem()))
+	for _, stream := range []string{"tab-b-1", "tab-a-1", "tab-a-2", "tab-a", "tab-a1-1", "tabs-a-1", "ta-a-1", "tab", "store-a", "tab-"} {
+		appendSome(t, s, stream, 2)
+	}
+	for category, want := range map[string][]string{
+		"tab": {"tab", "tab-", "tab-a", "tab-a1", "tab-b"}, "store": {"store-a"}, "ta": {"ta-a"}, "none": nil,
+	} {
+		got, err := s.Partitions(context.Background(), category)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, %v, want %q", category, got, err, want)
+		}
+	}
+}
+
+func TestReadPartition(t *testing.T) {
+	s := open(t, memory(vfs.NewMem()))
+	for i := range 50 {
+		for _, stream := range []string{"tab-a-1", "tab-a-2", "tab-a1-1", "tab-b-1", "store-a"} {
+			appendSome(t, s, stream, 1+i%4)
+		}
+	}
+	ctx := context.Background()
+	var all []eventstore.Event
+	for e, err := range s.ReadAll(ctx, eventstore.LogRead{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	position := func(i int) eventstore.Position { return all[i].Position }
+	for _, read := range []embedded.PartitionRead{
+		{}, {After: position(100)}, {To: position(100)}, {After: position(50), To: position(300)}, {Types: []string{"type1.v1"}},
+		{Types: []string{"type0.v1", "type2.v1"}, To: position(200)}, {Types: []string{"none"}}, {To: eventstore.Position{Commit: 1e9, Prepare: 1e9}},
+	} {
+		for _, partition := range []string{"tab-a", "tab-a1", "store-a", "tab-none", "tab"} {
+			var want []uuid.UUID
+			for _, e := range all {
+				inside := read.After.Before(e.Position) && (read.To.IsZero() || !read.To.Before(e.Position))
+				if inside && embedded.PartitionOf(e.Stream) == partition && (eventstore.Filter{Types: read.Types}).Matches("", e.Type) {
+					want = append(want, e.ID)
+				}
+			}
+			var got []uuid.UUID
+			for e, err := range s.ReadPartition(ctx, partition, read) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, e.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s %+v: %d events, want %d", partition, read, len(got), len(want))
+			}
+		}
+	}
+}

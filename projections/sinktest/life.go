@@ -108,10 +108,10 @@ func testEndedContext(f *fixture) {
 	f.serves(projections.Generations{Active: 1, All: []int{1, 2}})
 }
 
-// inTime checks that a call that began then came back in time: its context's time, 50 ms, and what a busy machine adds.
+// inTime checks that a call that began then came back in time: its context's time, 50 ms, and what a machine adds that runs other tests, too.
 func (f *fixture) inTime(began time.Time, contextTime time.Duration) {
 	f.Helper()
-	const promised, busy = 50 * time.Millisecond, 250 * time.Millisecond
+	const promised, busy = 50 * time.Millisecond, time.Second
 	if took := time.Since(began); took > contextTime+promised+busy {
 		f.Fatalf("took %v with a context of %v", took, contextTime)
 	}

@@ -79,6 +79,8 @@ func testInvalidBatches(f *fixture) {
 		{From: f.at, To: at(2, 1)},
 		{From: f.at, To: projections.Checkpoint{Log: "other log", Version: 3, Position: position(3)}},
 		{From: f.at, To: projections.Checkpoint{Log: f.at.Log, Version: 4, Position: position(3)}},
+		{From: f.at, To: projections.Checkpoint{Log: f.at.Log, Version: f.at.Version, Position: position(3), Resumed: -1}},
+		{From: projections.Checkpoint{}, To: projections.Checkpoint{Log: f.at.Log, Version: 1 << 31}},
 		{From: projections.Checkpoint{}, To: projections.Checkpoint{}},
 		{From: projections.Checkpoint{}, To: projections.Checkpoint{Version: 1, Position: position(3)}},
 		{From: f.at, To: at(3, 3), Changes: make([]projections.Change, projections.ChangesMax+1)},

@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"daybook/projections"
+)
+
+// The two beginnings of a batch's statement. Both yield the target's id, or nothing: the target stands elsewhere.
+const (
+	begin = `
+WITH fence AS (
+	INSERT INTO read_target (model, generation, log, version, commit_position, prepare_position, resumed)
+	VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+	ON CONFLICT (model, generation) WHERE NOT dropped DO NOTHING
+	RETURNING id
+)`
+	move = `
+WITH fence AS (
+	UPDATE read_target
+	SET log = $3, version = $4, commit_position = $5::text::numeric, prepare_position = $6::text::numeric, resumed = $7
+	WHERE model = $1 AND generation = $2 AND NOT dropped
+	AND log = $8 AND version = $9 AND commit_position = $10::text::numeric AND prepare_position = $11::text::numeric AND resumed = $12
+	RETURNING id
+)`
+)
+
+// Its parts for the changes, each with the number of its first parameter. Every field is in one of them at most, so
+// their order does not matter; PostgreSQL would not keep one.
+const (
+	deletes = `,
+deletes AS (
+	DELETE FROM read_field f USING fence, unnest($%[1]d::text[], $%[2]d::text[]) AS c (partition, field)
+	WHERE f.target = fence.id AND f.partition = c.partition AND f.field = c.field
+)`
+	puts = `,
+puts AS (
+	INSERT INTO read_field (target, partition, field, document)
+	SELECT fence.id, c.partition, c.field, c.document::jsonb
+	FROM fence, unnest($%[1]d::text[], $%[2]d::text[], $%[3]d::text[]) AS c (partition, field, document)
+	ON CONFLICT (target, partition, field) DO UPDATE SET counter = NULL, document = excluded.document
+)`
+	sets = `,
+sets AS (
+	INSERT INTO read_field (target, partition, field, counter)
+	SELECT fence.id, c.partition, c.field, c.counter
+	FROM fence, unnest($%[1]d::text[], $%[2]d::text[], $%[3]d::bigint[]) AS c (partition, field, counter)
+	ON CONFLICT (target, partition, field) DO UPDATE SET counter = excluded.counter, document = NULL
+)`
+	// Where there is a row, the sum beside it breaks the constraint that a field holds one of the two.
+	adds = `,
+adds AS (
+	INSERT INTO read_field AS f (target, partition, field, counter)
+	SELECT fence.id, c.partition, c.field, c.delta
+	FROM fence, unnest($%[1]d::text[], $%[2]d::text[], $%[3]d::bigint[]) AS c (partition, field, delta)
+	ON CONFLICT (target, partition, field) DO UPDATE SET counter = coalesce(f.counter, 0) + excluded.counter
+)`
+	finish = `
+SELECT count(*) FROM fence`
+)
+
+// Apply stores a batch. See projections.Sink.
+func (s *Sink) Apply(ctx context.Context, target projections.Target, batch projections.Batch) error {
+	if err := target.Check(); err != nil {
+		return err
+	}
+	net, err := batch.Net()
+	if err != nil {
+		return err
+	}
+	statement, arguments := compose(target, batch, net)
+	return s.call(ctx, func(ctx context.Context) error {
+		var moved int
+		if err := s.pool.QueryRow(ctx, statement, arguments...).Scan(&moved); err != nil {
+			return err
+		}
+		if moved == 0 {
+			return fmt.Errorf("%w: %v does not stand at %+v", projections.ErrFenced, target, batch.From)
+		}
+		return nil
+	})
+}
+
+// compose writes a batch's statement. There are 32 different ones, which pgx prepares on first use.
+func compose(target projections.Target, batch projections.Batch, net []projections.Change) (string, []any) {
+	statement := begin
+	arguments := append([]any{target.Model, target.Generation}, place(batch.To)...)
+	if batch.From != (projections.Checkpoint{}) {
+		statement = move
+		arguments = append(arguments, place(batch.From)...)
+	}
+	for op, columns := range columnsOf(net) {
+		if len(columns.partitions) == 0 {
+			continue
+		}
+		n := len(arguments) + 1
+		arguments = append(arguments, columns.partitions, columns.fields)
+		switch projections.Op(op) {
+		case projections.Delete:
+			statement += fmt.Sprintf(deletes, n, n+1)
+		case projections.Put:
+			statement += fmt.Sprintf(puts, n, n+1, n+2)
+			arguments = append(arguments, columns.rows)
+		case projections.Set:
+			statement += fmt.Sprintf(sets, n, n+1, n+2)
+			arguments = append(arguments, columns.numbers)
+		case projections.Add:
+			statement += fmt.Sprintf(adds, n, n+1, n+2)
+			arguments = append(arguments, columns.numbers)
+		}
+	}
+	return statement + finish, arguments
+}
+
+// columns are changes of one kind as PostgreSQL takes many rows at once.
+type columns struct {
+	partitions, fields, rows []string
+	numbers                  []int64
+}
+
+// columnsOf sorts changes by what they do: the index is the Op.
+func columnsOf(net []projections.Change) (all [projections.Set + 1]columns) {
+	// Neighbours in the table one after another: that is up to twice as fast.
+	slices.SortFunc(net, func(a, b projections.Change) int {
+		return cmp.Or(strings.Compare(a.Partition, b.Partition), strings.Compare(a.Field, b.Field))
+	})
+	for _, change := range net {
+		c := &all[change.Op]
+		c.partitions = append(c.partitions, change.Partition)
+		c.fields = append(c.fields, change.Field)
+		switch change.Op {
+		case projections.Put:
+			c.rows = append(c.rows, string(change.Row))
+		case projections.Set, projections.Add:
+			c.numbers = append(c.numbers, change.Delta)
+		}
+	}
+	return all
+}
+
+// place is a checkpoint as parameters. Positions go as text: they may be above the int64 range.
+func place(at projections.Checkpoint) []any {
+	return []any{at.Log, at.Version, strconv.FormatUint(at.Position.Commit, 10), strconv.FormatUint(at.Position.Prepare, 10), at.Resumed}
+}

@@ -1,0 +1,14 @@
+// Package postgres keeps read models in PostgreSQL, through pgx. Its tables are made by package migrations.
+//
+// A batch is one statement: a common table expression moves the checkpoint if it stands where the batch begins, and
+// everything else in the statement works for as many rows as that yields, one or none. The row of the checkpoint is
+// locked by the same update, so of two attempts the second waits, looks again, and finds the target moved. PostgreSQL
+// adds up the counters and refuses overflows; a check constraint refuses an Add to a row.
+//
+// Reads are one statement each, which sees one moment; Scan is a read-only transaction that sees one.
+//
+// A dropped target is marked, and is gone from then on. Its fields are deleted in pieces afterwards; whoever calls Drop
+// next takes up what an interrupted one has left.
+//
+// Not here: SQL views on single read models.
+package postgres

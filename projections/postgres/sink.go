@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"daybook/migrations"
+	"daybook/projections"
+)
+
+const connectTimeout = 2 * time.Second
+
+// Sink is projections.Sink on a PostgreSQL database.
+type Sink struct {
+	pool    *pgxpool.Pool
+	life    context.Context // ends with Close
+	endLife context.CancelFunc
+}
+
+var _ projections.Sink = (*Sink)(nil)
+
+// Open connects to the database at url, for example postgres://daybook:secret@db:5432/daybook, which takes pgx's
+// parameters, such as pool_max_conns. The schema must be the one of this program: migrations.Up makes it so; Open only
+// looks, and returns migrations.ErrOld or ErrNew. If the database cannot be reached, the error wraps
+// projections.ErrSinkUnavailable.
+func Open(ctx context.Context, url string) (*Sink, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, migrations.ErrAddress // pgx's own error shows the address, perhaps with its password
+	}
+	connection := config.ConnConfig
+	if connection.ConnectTimeout == 0 || connection.ConnectTimeout > connectTimeout {
+		connection.ConnectTimeout = connectTimeout
+	}
+	if connection.RuntimeParams["application_name"] == "" {
+		connection.RuntimeParams["application_name"] = "daybook"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	s := &Sink{pool: pool}
+	s.life, s.endLife = context.WithCancel(context.Background())
+	if err := s.call(ctx, func(ctx context.Context) error { return migrations.Check(ctx, pool) }); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Name is "postgres".
+func (s *Sink) Name() string { return "postgres" }
+
+// Ping returns nil if the database answers and takes writes.
+func (s *Sink) Ping(ctx context.Context) error {
+	return s.call(ctx, func(ctx context.Context) error {
+		var readOnly bool
+		err := s.pool.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean").Scan(&readOnly)
+		if err == nil && readOnly {
+			return fmt.Errorf("%w: the database is read-only", projections.ErrSinkUnavailable)
+		}
+		return err
+	})
+}
+
+// Close ends calls under way and closes the connections.
+func (s *Sink) Close() error {
+	s.endLife()
+	s.pool.Close()
+	return nil
+}
+
+// call runs fn with a context that ends with the caller's or the sink's, and says what an error of it means.
+func (s *Sink) call(ctx context.Context, fn func(context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.life.Err() != nil {
+		return projections.ErrSinkClosed
+	}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	err := meaning(fn(within))
+	if errors.Is(err, projections.ErrSinkUnavailable) { // perhaps only because we hung up
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case s.life.Err() != nil:
+			return projections.ErrSinkClosed
+		}
+	}
+	return err
+}
+
+// meaning says what an error means to a caller of the port.
+func meaning(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{projections.ErrFenced, projections.ErrActive, projections.ErrNotBuilt, projections.ErrSinkUnavailable,
+		migrations.ErrOld, migrations.ErrNew, errOfCaller} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	var refusal *pgconn.PgError
+	if !errors.As(err, &refusal) {
+		// Not said by PostgreSQL, so said about the connection to it.
+		return fmt.Errorf("%w: postgres: %w", projections.ErrSinkUnavailable, err)
+	}
+	switch {
+	case refusal.Code == "22003" && refusal.Routine == "int8pl": // numeric_value_out_of_range, in an addition of int64
+		return fmt.Errorf("%w: postgres: %w", projections.ErrOverflow, err)
+	case refusal.Code == "23514" && refusal.ConstraintName == "read_field_holds_one": // check_violation
+		return fmt.Errorf("%w: postgres: %w", projections.ErrNotCounter, err)
+	case isPassing(refusal.Code):
+		return fmt.Errorf("%w: postgres: %w", projections.ErrSinkUnavailable, err)
+	}
+	return fmt.Errorf("postgres: %w", err)
+}
+
+// isPassing reports whether the same statement may succeed later: the server or the connection was in trouble, or other
+// transactions were in the way.
+func isPassing(code string) bool {
+	for _, class := range []string{
+		"08",    // connection exception
+		"25006", // read-only: a standby
+		"28",    // invalid authorization: while passwords are changed
+		"3D",    // the database does not exist: while it is restored
+		"40",    // transaction rollback: serialization, deadlock
+		"53",    // insufficient resources: disk full, too many connections
+		"55P03", // lock not available
+		"57",    // operator intervention: shutdown, crash, starting up, statement cancelled by the administrator
+		"58",    // system error: I/O
+	} {
+		if strings.HasPrefix(code, class) {
+			return true
+		}
+	}
+	return false
+}

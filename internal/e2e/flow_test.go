@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+
+	"daybook/internal/services"
+)
+
+// TestWholeFlow plays the same two restaurants on every set-up. Each must give the figures of the model, and all must
+// give the same answers, but for ids and times.
+func TestWholeFlow(t *testing.T) {
+	setups := []struct {
+		name string
+		env  func(t *testing.T) []string
+	}{
+		{"embedded", func(*testing.T) []string { return nil }},
+		{"full", func(t *testing.T) []string { return []string{postgres(t), redis(t)} }},
+		{"postgres", func(t *testing.T) []string { return []string{postgres(t)} }},
+		{"redis", func(t *testing.T) []string { return []string{redis(t)} }},
+	}
+	var first string
+	for _, setup := range setups {
+		t.Run(setup.name, func(t *testing.T) {
+			in := install(t, setup.env(t)...)
+			s := in.serve()
+			in.awaitReady()
+			shot := playFlow(t, in)
+			in.verify()
+			if code := s.stop(); code != 0 {
+				t.Errorf("exit code %d after SIGTERM", code)
+			}
+			in.verify()
+			if first == "" {
+				first = shot
+			}
+			sameLines(t, shot, first)
+		})
+	}
+}
+
+// sameLines fails with the first line in which two texts differ.
+func sameLines(t *testing.T, got, want string) {
+	t.Helper()
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(gotLines), len(wantLines)) {
+		if gotLines[i] != wantLines[i] {
+			t.Fatalf("answers differ:\n got %s\nwant %s", gotLines[i], wantLines[i])
+		}
+	}
+	if len(gotLines) != len(wantLines) {
+		t.Fatalf("%d lines of answers, want %d", len(gotLines), len(wantLines))
+	}
+}
+
+func postgres(t testing.TB) string { return "DAYBOOK_POSTGRES=" + services.Postgres(t) }
+func redis(t testing.TB) string    { return "DAYBOOK_REDIS=" + services.Redis(t) }
+
+// floor plays a restaurant: it sends commands and tells the model.
+type floor struct {
+	t      *testing.T
+	random *rand.Rand
+	r      *restaurant
+	open   map[*tablet]*bill
+	tabIDs map[*tablet]string
+	closed book
+	last   string // position of the last command
+	sent   int
+}
+
+func newFloor(t *testing.T, r *restaurant, seed uint64) *floor {
+	return &floor{t: t, r: r, random: rand.New(rand.NewPCG(seed, 1)), open: map[*tablet]*bill{}, tabIDs: map[*tablet]string{}}
+}
+
+func (f *floor) key() string {
+	f.sent++
+	return fmt.Sprintf("key-%d", f.sent)
+}
+
+// order orders some products at a tablet's table.
+func (f *floor) order(at *tablet) {
+	f.t.Helper()
+	var body orderBody
+	b := f.open[at]
+	if b == nil {
+		b = &bill{}
+		f.open[at] = b
+	}
+	for range 1 + f.random.IntN(3) {
+		p := f.r.products[f.random.IntN(len(f.r.products))]
+		quantity := int64(1 + f.random.IntN(4))
+		body.Lines = append(body.Lines, orderLine{p.ProductID, quantity})
+		b.lines = append(b.lines, sale{*p, quantity})
+	}
+	var answer orderAnswer
+	key := f.key()
+	first := at.send(f.t, http.MethodPost, "/v1/orders", key, body, http.StatusCreated, &answer)
+	if answer.Status != "ACCEPTED" || answer.OrderID == "" || f.tabIDs[at] != "" && f.tabIDs[at] != answer.TabID {
+		f.t.Fatalf("order: %s, on tab %q", first, f.tabIDs[at])
+	}
+	f.tabIDs[at], f.last = answer.TabID, first.position
+	if again := at.send(f.t, http.MethodPost, "/v1/orders", key, body, http.StatusCreated, nil); string(again.body) != string(first.body) {
+		f.t.Fatalf("the same order again: %s, first %s", again, first)
+	}
+}
+
+// pay takes a payment against the tab of a tablet's table: a part, if part, else all that is due.
+func (f *floor) pay(at *tablet, part bool) {
+	f.t.Helper()
+	b := f.open[at]
+	p := paid{[]string{"", "K", "H", "S"}[f.random.IntN(4)], b.due()}
+	body := paymentBody{Method: "CASH", CardCompany: p.company}
+	if p.company != "" {
+		body.Method = "CARD"
+	}
+	if part {
+		p.amount = 1 + f.random.Int64N(p.amount-1)
+		body.Amount = p.amount
+	}
+	b.payments = append(b.payments, p)
+	var answer paymentAnswer
+	path, key := f.r.path("/tabs/%s/payments", f.tabIDs[at]), f.key()
+	first := f.r.owner.send(f.t, http.MethodPost, path, key, body, http.StatusCreated, &answer)
+	status := "OPEN"
+	if b.due() == 0 {
+		status = "CLOSED"
+	}
+	if want := (paymentAnswer{answer.PaymentID, p.amount, p.fee(), b.due(), status}); answer != want {
+		f.t.Fatalf("payment: %+v, want %+v", answer, want)
+	}
+	if again := f.r.owner.send(f.t, http.MethodPost, path, key, body, http.StatusCreated, nil); string(again.body) != string(first.body) {
+		f.t.Fatalf("the same payment again: %s, first %s", again, first)
+	}
+	f.last = first.position
+	if b.due() == 0 {
+		b.date = today(f.t)
+		f.closed = append(f.closed, b)
+		delete(f.open, at)
+		delete(f.tabIDs, at)
+	}
+}
+
+// serveGuests plays a number of random steps.
+func (f *floor) serveGuests(steps int) {
+	f.t.Helper()
+	for range steps {
+		at := f.r.tablets[f.random.IntN(len(f.r.tablets))]
+		switch what := f.random.IntN(10); {
+		case f.open[at] == nil || what < 4:
+			f.order(at)
+		case what < 7 && f.open[at].due() > 1:
+			f.pay(at, true)
+		default:
+			f.pay(at, false)
+		}
+	}
+}
+
+// playFlow plays the scripted flow and returns all answers, without ids and times.
+func playFlow(t *testing.T, in *installation) string {
+	anna, bert := in.owner("anna"), in.owner("bert")
+	a := newFloor(t, anna.cafe(t, 4), 7)
+	b := newFloor(t, bert.open(t, map[string]any{
+		"name": "Bert's", "posGrade": "SILVER", "settlementDay": 15, "currency": "USD", "closeoutHour": 5,
+	}), 8)
+	b.r.offer(t, "Coffee", "DRINK", 350)
+	b.r.offer(t, "Soup of the day", "SOUPS", 1)
+	b.r.seat(t, "Bar")
+	b.r.seat(t, "Terrace")
+
+	a.serveGuests(40)
+	b.serveGuests(20)
+	a.r.change(t, a.r.products[0], map[string]any{"name": "Flat White", "price": 3900})
+	a.r.change(t, a.r.products[1], map[string]any{"category": "DRINK"})
+	a.serveGuests(30)
+	a.r.offer(t, "Ade", "DRINK", 10_000_000)
+	a.replaceTablet()
+	a.serveGuests(30)
+	a.removeProduct()
+	b.serveGuests(20)
+	a.hideFrom(bert)
+
+	a.r.checkAll(t, a.last, wanted{a.closed, "KRW", 15000, 1}, today(t))
+	b.r.checkAll(t, b.last, wanted{b.closed, "USD", 0, 15}, today(t))
+	a.checkTabs()
+	b.checkTabs()
+	return a.r.snapshot(t, a.last) + b.r.snapshot(t, b.last)
+}

@@ -35,7 +35,10 @@ func TestMain(m *testing.M) {
 	case "abandon":
 		os.Exit(abandon())
 	default:
-		goleak.VerifyTestMain(m)
+		goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+			_ = os.RemoveAll(large.dir)
+			os.Exit(code)
+		}))
 	}
 }
 

@@ -44,8 +44,9 @@ func ownPosition(p eventstore.Position) error {
 
 // walk goes through the positions from low to high, both included, in one direction and piece by piece.
 //
-// There are two ways. Along the index, which names every event's stream and type, fetching those that match; or, when
-// the filter names few partitions and the way is long, along these partitions' records, merged by position.
+// There are two ways. Along the index, which names every event's stream and type, fetching those that match one by one;
+// or, when few partitions can hold a match and the way is long, along these partitions' records, merged by position,
+// which passes several times as many events per second.
 type walk struct {
 	store      *Store
 	filter     matcher
@@ -58,17 +59,21 @@ type walk struct {
 const (
 	scanMax      = 32768 // rows looked at in one piece
 	mergeFromGap = 4096  // positions; a shorter way is gone along the index
-	mergeMax     = 32    // partitions
+	mergeMax     = 128   // partitions
 )
 
 // plan chooses the way.
 func (w *walk) plan(ctx context.Context) error {
 	w.partitions = nil
-	if w.ended() || w.high-w.low < mergeFromGap || len(w.filter.prefixes) == 0 {
+	if w.ended() || w.high-w.low < mergeFromGap {
 		return nil
 	}
-	var found []string
-	for _, prefix := range w.filter.prefixes {
+	prefixes := w.filter.prefixes
+	if len(prefixes) == 0 {
+		prefixes = []string{""}
+	}
+	found := []string{}
+	for _, prefix := range prefixes {
 		more, err := w.store.partitions(ctx, prefix, w.high, mergeMax+1-len(found))
 		if err != nil {
 			return err
@@ -104,11 +109,13 @@ func (w *walk) passedAll() {
 // run yields what is left, at most limit events if limit is not zero.
 func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, error) bool) {
 	left := limit
+	var events []eventstore.Event
+	var err error
 	for size := pieceFirst; !w.ended(); size = min(2*size, pieceEvents) {
 		if limit > 0 {
 			size = min(size, left)
 		}
-		events, err := w.piece(ctx, size)
+		events, err = w.piece(ctx, size, events[:0])
 		for _, e := range events {
 			if !yield(e, nil) {
 				return
@@ -125,10 +132,10 @@ func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, 
 	}
 }
 
-// piece returns up to n matching events, none perhaps, and moves on. What was read before an error comes with it.
-func (w *walk) piece(ctx context.Context, n int) (events []eventstore.Event, err error) {
-	p := &piece{ctx: ctx, eventsMax: n}
-	err = w.store.use(ctx, func() error {
+// piece appends up to n matching events, none perhaps, and moves on. What was read before an error comes with it.
+func (w *walk) piece(ctx context.Context, n int, events []eventstore.Event) ([]eventstore.Event, error) {
+	p := &piece{ctx: ctx, eventsMax: n, events: events}
+	err := w.store.use(ctx, func() error {
 		if w.partitions != nil {
 			return w.alongPartitions(p)
 		}

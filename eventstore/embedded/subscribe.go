@@ -97,7 +97,7 @@ func (f *subscription) advance(ctx context.Context, head uint64) ([]eventstore.E
 	if err := w.plan(ctx); err != nil {
 		return nil, err
 	}
-	events, err := w.piece(ctx, pieceEvents)
+	events, err := w.piece(ctx, pieceEvents, nil)
 	if f.position == f.told && w.low-1 > f.told {
 		f.quiet = time.Now()
 	}

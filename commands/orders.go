@@ -121,13 +121,15 @@ func (s *Service) lastTab(ctx context.Context, storeID, tableID string) (int, er
 	}
 	low := max(1, s.numbers.hint(storeID, tableID)) // exists, or is 1
 	high := low + 1
-	for ; ; high += high - low {
-		if is, err := exists(high); err != nil {
+	for step := 1; ; step *= 2 {
+		is, err := exists(high)
+		if err != nil {
 			return 0, err
-		} else if !is {
+		}
+		if !is {
 			break
 		}
-		low = high
+		low, high = high, high+step
 	}
 	for low+1 < high {
 		middle := (low + high) / 2

@@ -1,0 +1,319 @@
+package commands_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/commands"
+	"daybook/domain/menu"
+	"daybook/domain/store"
+	"daybook/domain/tab"
+	"daybook/eventstore"
+	embeddedlog "daybook/eventstore/embedded"
+	"daybook/internal/auth"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// index is a request index that a test can make lag, and fail.
+type index struct {
+	mu     sync.Mutex
+	known  map[string]string
+	upTo   eventstore.Position
+	broken error
+}
+
+func (i *index) Find(_ context.Context, _, commandID string) (string, eventstore.Position, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.known[commandID], i.upTo, i.broken
+}
+
+// restaurant is a store with a menu and a table, and the service that runs it.
+type restaurant struct {
+	t       *testing.T
+	log     eventstore.Store
+	secret  auth.Secret
+	index   *index
+	service *commands.Service
+	now     time.Time
+	store   auth.Store
+	device  auth.Device
+	coffee  string
+}
+
+func newRestaurant(t *testing.T) *restaurant {
+	t.Helper()
+	log, err := embeddedlog.Open(embeddedlog.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	r := &restaurant{
+		t: t, log: log, secret: auth.Secret("a secret of thirty-two bytes....."), index: &index{},
+		now: time.Date(2024, 12, 1, 3, 0, 0, 0, time.UTC),
+	}
+	r.restart()
+	storeID := r.field(must(r.service.OpenStore(t.Context(), "o1", r.request("", "store"), commands.OpenStore{Name: "Cafe", PosGrade: "BRONZE", SettlementDay: 1})), "storeId")
+	r.store = must(r.service.Owned(t.Context(), "o1", storeID))
+	price := int64(500)
+	r.coffee = r.field(must(r.service.AddProduct(t.Context(), storeID, r.request("", "product"), commands.AddProduct{Name: "Coffee", Category: "DRINK", Price: &price})), "productId")
+	tableID := r.field(must(r.service.AddTable(t.Context(), storeID, r.request("", "table"), commands.AddTable{Name: "One"})), "tableId")
+	r.device = r.pair(tableID)
+	return r
+}
+
+// restart makes a service that knows nothing but the log.
+func (r *restaurant) restart() {
+	r.service = commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet)
+}
+
+func (r *restaurant) request(key string, wanted any) commands.Request {
+	r.t.Helper()
+	return must(commands.NewRequest(r.secret, "scope", key, "owner:o1", "", "test", "route", wanted))
+}
+
+func (r *restaurant) field(a commands.Answer, name string) string {
+	r.t.Helper()
+	var body map[string]any
+	if err := json.Unmarshal(a.Body, &body); err != nil {
+		r.t.Fatalf("%s: %v", a.Body, err)
+	}
+	return fmt.Sprint(body[name])
+}
+
+func (r *restaurant) pair(tableID string) auth.Device {
+	r.t.Helper()
+	ctx := r.t.Context()
+	code := r.field(must(r.service.IssuePairingCode(ctx, "o1", r.store.StoreID, tableID, r.request("", "code"))), "pairingCode")
+	token := r.field(must(r.service.PairDevice(ctx, commands.PairDevice{PairingCode: code}, r.asRequest(""))), "deviceToken")
+	return must(r.service.Device(ctx, token))
+}
+
+func (r *restaurant) asRequest(key string) func(string, string) (commands.Request, error) {
+	return func(string, string) (commands.Request, error) { return r.request(key, "pair"), nil }
+}
+
+func (r *restaurant) order(key string, quantity int64) (commands.Answer, error) {
+	wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: quantity}}}
+	return r.service.PlaceOrder(r.t.Context(), r.device, r.request(key, wanted), wanted)
+}
+
+func (r *restaurant) pay(key, tabID string) (commands.Answer, error) {
+	wanted := commands.TakePayment{Method: "CASH"}
+	return r.service.TakePayment(r.t.Context(), r.store, tabID, r.request(key, wanted), wanted)
+}
+
+func (r *restaurant) head() eventstore.Position {
+	r.t.Helper()
+	return must(r.log.Head(r.t.Context()))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestRepeatedOrderIsAnsweredAsTheFirstTime(t *testing.T) {
+	for name, between := range map[string]func(r *restaurant, tabID string){
+		"at once":         func(*restaurant, string) {},
+		"after a restart": func(r *restaurant, _ string) { r.restart() },
+		"after its tab was closed": func(r *restaurant, tabID string) {
+			must(r.pay("y", tabID))
+		},
+		"after its tab was closed and others came": func(r *restaurant, tabID string) {
+			must(r.pay("y", tabID))
+			for n := range 5 {
+				next := r.field(must(r.order(fmt.Sprint("other", n), 1)), "tabId")
+				if n < 4 {
+					must(r.pay(fmt.Sprint("y", n), next))
+				}
+			}
+			r.restart()
+		},
+		"with an index that fails": func(r *restaurant, tabID string) {
+			must(r.pay("y", tabID))
+			next := r.field(must(r.order("other", 1)), "tabId")
+			must(r.pay("y2", next))
+			r.index.broken = errors.New("down")
+			r.restart()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRestaurant(t)
+			first := must(r.order("k", 2))
+			between(r, r.field(first, "tabId"))
+			head := r.head()
+			again := must(r.order("k", 2))
+			if string(again.Body) != string(first.Body) || again.Position != first.Position || again.Status != first.Status {
+				t.Errorf("first %d %s at %s, again %d %s at %s", first.Status, first.Body, first.Position, again.Status, again.Body, again.Position)
+			}
+			if _, err := r.order("k", 3); !errors.Is(err, commands.ErrKeyReused) {
+				t.Errorf("the same key with another body: %v", err)
+			}
+			if r.head() != head {
+				t.Error("a repeated order wrote something")
+			}
+		})
+	}
+}
+
+// TestIndexLeadsToOldTabs: where the index knows up to a position, only newer tabs are looked into.
+func TestIndexLeadsToOldTabs(t *testing.T) {
+	r := newRestaurant(t)
+	first := must(r.order("k", 2))
+	tabID := r.field(first, "tabId")
+	must(r.pay("y", tabID))
+	must(r.pay("y2", r.field(must(r.order("k2", 1)), "tabId")))
+	must(r.order("k3", 1))
+	commandID := r.request("k", commands.PlaceOrder{}).CommandID.String()
+	r.index.known, r.index.upTo = map[string]string{commandID: "tab-" + r.store.StoreID + "-" + tabID}, r.head()
+	r.restart()
+	if again := must(r.order("k", 2)); string(again.Body) != string(first.Body) {
+		t.Errorf("first %s, again %s", first.Body, again.Body)
+	}
+	// An index that wrongly claims to know everything is believed: that is its promise. So the walk really stops.
+	r.index.known = nil
+	if again := must(r.order("k", 2)); string(again.Body) == string(first.Body) {
+		t.Error("more of the log was read than the index asked for")
+	}
+}
+
+func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
+	r := newRestaurant(t)
+	other := commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet) // another process, as it were
+	wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: 1}}}
+	answers := make(chan string, 40)
+	for n := range 40 {
+		service := r.service
+		if n%2 == 0 {
+			service = other
+		}
+		go func() {
+			answer, err := service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", "same", "device", "", "", "route", wanted)), wanted)
+			answers <- fmt.Sprint(string(answer.Body), answer.Position, err)
+		}()
+	}
+	first := <-answers
+	for range 39 {
+		if next := <-answers; next != first {
+			t.Errorf("%s and %s", first, next)
+		}
+	}
+	if got := r.orders(); got != 1 {
+		t.Errorf("%d orders", got)
+	}
+}
+
+// TestTabletsRaceForATab: whichever of many tablets comes first opens the tab, and all orders are on it.
+func TestTabletsRaceForATab(t *testing.T) {
+	r := newRestaurant(t)
+	other := commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet)
+	var wait sync.WaitGroup
+	tabs := make(chan string, 30)
+	for n := range 30 {
+		service := r.service
+		if n%2 == 0 {
+			service = other
+		}
+		wait.Go(func() {
+			wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: 1}}}
+			answer := must(service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", fmt.Sprint(n), "device", "", "", "route", wanted)), wanted))
+			tabs <- r.field(answer, "tabId")
+		})
+	}
+	wait.Wait()
+	close(tabs)
+	for id := range tabs {
+		if id != tab.ID(r.device.TableID, 1) {
+			t.Errorf("an order went to %s", id)
+		}
+	}
+	if got := r.orders(); got != 30 {
+		t.Errorf("%d orders", got)
+	}
+}
+
+func (r *restaurant) orders() (n int) {
+	r.t.Helper()
+	for _, err := range r.log.ReadAll(r.t.Context(), eventstore.LogRead{Filter: eventstore.Filter{Types: []string{"tab.order_placed.v1"}}}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+// TestTabsAreNumberedOn: after a restart, the newest of many tabs is found, and the next has the next number.
+func TestTabsAreNumberedOn(t *testing.T) {
+	r := newRestaurant(t)
+	for n := 1; n <= 21; n++ {
+		if n%5 == 0 {
+			r.restart()
+		}
+		id := r.field(must(r.order(fmt.Sprint("o", n), 1)), "tabId")
+		if want := tab.ID(r.device.TableID, n); id != want {
+			t.Fatalf("tab %s, want %s", id, want)
+		}
+		must(r.pay(fmt.Sprint("y", n), id))
+	}
+}
+
+func TestPairing(t *testing.T) {
+	r := newRestaurant(t)
+	ctx := t.Context()
+	code := func(key string) string {
+		return r.field(must(r.service.IssuePairingCode(ctx, "o1", r.store.StoreID, r.device.TableID, r.request(key, "code"))), "pairingCode")
+	}
+	if a, b := code("k"), code("k"); a != b {
+		t.Errorf("one key, two codes: %s and %s", a, b)
+	}
+	used := code("")
+	first := must(r.service.PairDevice(ctx, commands.PairDevice{PairingCode: used}, r.asRequest("p")))
+	r.restart()
+	again := must(r.service.PairDevice(ctx, commands.PairDevice{PairingCode: used}, r.asRequest("p")))
+	if string(first.Body) != string(again.Body) {
+		t.Errorf("paired: %s, and again: %s", first.Body, again.Body)
+	}
+	late := code("")
+	r.now = r.now.Add(store.CodeLifetime)
+	for name, c := range map[string]string{"used": used, "expired": late, "wrong": "ABCDEFGH", "none": ""} {
+		if _, err := r.service.PairDevice(ctx, commands.PairDevice{PairingCode: c}, r.asRequest("")); !errors.Is(err, store.ErrCode) {
+			t.Errorf("%s code: %v", name, err)
+		}
+	}
+	token := r.field(first, "deviceToken")
+	device := must(r.service.Device(ctx, token))
+	must(r.service.RevokeDevice(ctx, r.store.StoreID, device.DeviceID, r.request("", "revoke")))
+	if _, err := r.service.Device(ctx, token); !errors.Is(err, auth.ErrToken) {
+		t.Errorf("a revoked token: %v", err)
+	}
+}
+
+func TestForeignThingsAreUnknown(t *testing.T) {
+	r := newRestaurant(t)
+	for _, id := range []string{r.store.StoreID, "s0000", "", "../x", "a-b", "S", "ß"} {
+		if _, err := r.service.Owned(t.Context(), "o2", id); !errors.Is(err, store.ErrUnknown) {
+			t.Errorf("store %q: %v", id, err)
+		}
+	}
+	if _, err := r.pay("k", "t9.1"); !errors.Is(err, tab.ErrUnknown) {
+		t.Errorf("unknown tab: %v", err)
+	}
+	wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: "p0", Quantity: 1}}}
+	if _, err := r.service.PlaceOrder(t.Context(), r.device, r.request("x", wanted), wanted); !errors.Is(err, menu.ErrUnknown) {
+		t.Errorf("unknown product: %v", err)
+	}
+}

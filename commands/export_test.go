@@ -1,0 +1,4 @@
+package commands
+
+// NewRequest is what the routes make of an HTTP request.
+var NewRequest = newRequest

@@ -3,11 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,45 +35,16 @@ func server(t *testing.T) *services.Server {
 	return s
 }
 
-// TestServerDies kills PostgreSQL while batches are applied, again and again. The sink is never opened anew.
+// TestServerDies kills PostgreSQL while batches are applied. The sink is never opened anew.
 func TestServerDies(t *testing.T) {
 	s := server(t)
 	sink := open(t, s.URL())
 	defer sink.Close()
-	const until = 2000
-	kill := make(chan struct{}, 1)
-	done := make(chan error, 1)
-	go func() {
-		done <- load.Run(t.Context(), sink, until, func(position uint64) {
-			if position%uint64(300+rand.IntN(50)) == 0 {
-				select {
-				case kill <- struct{}{}:
-				default:
-				}
-			}
-		})
-	}()
-	deaths := 0
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatal(err)
-			}
-			if position := load.Check(t, sink); position != until {
-				t.Fatalf("stands at %d", position)
-			}
-			if deaths == 0 {
-				t.Fatal("nothing was killed")
-			}
-			return
-		case <-kill:
-			deaths++
-			if err := errors.Join(s.Kill(), s.Restart(t.Context())); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	sinktest.RunDeaths(t, sink, func() error { return errors.Join(s.Kill(), s.Restart(t.Context())) })
+}
+
+func TestNetwork(t *testing.T) {
+	sinktest.RunNetwork(t, database(t), func(t testing.TB, address string) projections.Sink { return open(t, address) })
 }
 
 // TestConnectionsDie cuts connections on the server's side while batches are applied by two sinks against each other.
@@ -110,53 +79,6 @@ func TestConnectionsDie(t *testing.T) {
 	}
 	if position := load.Check(t, first); position != until {
 		t.Fatalf("stands at %d", position)
-	}
-}
-
-// TestNetworkHangs lets nothing through for a while: only contexts end calls then.
-func TestNetworkHangs(t *testing.T) {
-	proxy, address := sinktest.NewProxy(t, database(t))
-	sink := open(t, address)
-	defer sink.Close()
-	if err := load.Run(t.Context(), sink, 10, func(uint64) {}); err != nil {
-		t.Fatal(err)
-	}
-	const patience = 100 * time.Millisecond
-	proxy.Hang()
-	for i := range 6 {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		if i%2 == 1 {
-			cancel()
-			ctx, cancel = context.WithCancel(t.Context())
-			time.AfterFunc(patience, cancel)
-		}
-		began := time.Now()
-		err := load.Run(ctx, sink, 20, func(uint64) {})
-		if took := time.Since(began); !errors.Is(err, ctx.Err()) || ctx.Err() == nil || took > 10*patience {
-			t.Errorf("%v after %v", err, took)
-		}
-		cancel()
-	}
-	proxy.Resume()
-	if err := load.Run(t.Context(), sink, 20, func(uint64) {}); err != nil {
-		t.Fatal(err)
-	}
-	load.Check(t, sink)
-}
-
-// TestAnswersAreLost cuts connections after the server did what it was asked for.
-func TestAnswersAreLost(t *testing.T) {
-	proxy, address := sinktest.NewProxy(t, database(t))
-	sink := open(t, address)
-	defer sink.Close()
-	proxy.LoseAnswers(0.05)
-	known := 0
-	if err := load.Run(t.Context(), sink, 1000, func(uint64) { known++ }); err != nil {
-		t.Fatal(err)
-	}
-	proxy.LoseAnswers(0)
-	if position := load.Check(t, sink); position != 1000 || known == 1000 {
-		t.Fatalf("stands at %d, and %d answers came through", position, known)
 	}
 }
 

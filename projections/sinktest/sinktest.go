@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"daybook/eventstore"
 	"daybook/projections"
@@ -38,6 +39,7 @@ type testCase struct {
 
 // Run runs the suite.
 func Run(t *testing.T, storage Storage) {
+	before := goleak.IgnoreCurrent()
 	for _, cases := range [][]testCase{applyCases, refusalCases, valueCases, readCases, scanCases, generationCases, lifeCases} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
@@ -48,6 +50,7 @@ func Run(t *testing.T, storage Storage) {
 		}
 	}
 	t.Run("any sequence of calls does what a map would do", func(t *testing.T) { runModel(t, storage) })
+	t.Run("close leaves nothing running", func(t *testing.T) { goleak.VerifyNone(t, before) })
 }
 
 // A fixture is one case's sink, its own target, and where that target stands.

@@ -41,9 +41,11 @@ func Run(ctx context.Context, runners []*Runner, metrics *Metrics, log *slog.Log
 	return nil
 }
 
-// routerLog lowers the router's everyday news to debug level.
+// routerLog lowers what the router says to debug level: what went wrong is told once, by retry or by the subscriber.
 func routerLog(log *slog.Logger) watermill.LoggerAdapter {
-	return watermill.NewSlogLoggerWithLevelMapping(log.With("part", "router"), map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
+	return watermill.NewSlogLoggerWithLevelMapping(log.With("part", "router"), map[slog.Level]slog.Level{
+		slog.LevelInfo: slog.LevelDebug, slog.LevelWarn: slog.LevelDebug, slog.LevelError: slog.LevelDebug,
+	})
 }
 
 // retry tries a failed batch a few times, with growing pauses. After that, and at once where trying again cannot help,
@@ -52,8 +54,11 @@ func retry(log *slog.Logger) message.HandlerMiddleware {
 	return middleware.Retry{
 		MaxRetries: 4, InitialInterval: 20 * time.Millisecond, MaxInterval: time.Second, Multiplier: 3, RandomizationFactor: 0.3,
 		ShouldRetry: func(p middleware.RetryParams) bool {
-			log.Warn("projection failed", "attempt", p.RetryNum+1, "error", p.Err)
-			return !errors.Is(p.Err, errMoved)
+			moved := errors.Is(p.Err, errMoved)
+			if !moved {
+				log.Warn("projection failed", "attempt", p.RetryNum+1, "error", p.Err)
+			}
+			return !moved
 		},
 	}.Middleware
 }
@@ -87,7 +92,11 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 			case delivered:
 				pause = restartPauseMin
 			}
-			s.runner.log.Warn("following the log again", "pause", pause, "error", err)
+			level := slog.LevelDebug // once is nothing: a rebuild that switches generations does it
+			if pause >= restartPauseTold {
+				level = slog.LevelWarn
+			}
+			s.runner.log.Log(ctx, level, "not following the log: trying again", "pause", pause, "error", s.runner.Status().Problem)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -100,10 +109,12 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 // Close does nothing: the context given to Subscribe ends the subscription.
 func (s *subscriber) Close() error { return nil }
 
-// The pause before the log is followed again grows from the first to the second.
+// The pause before the log is followed again grows from the first to the second. From the third on, the operator is
+// told.
 const (
-	restartPauseMin = 20 * time.Millisecond
-	restartPauseMax = 2 * time.Second
+	restartPauseMin  = 20 * time.Millisecond
+	restartPauseMax  = 2 * time.Second
+	restartPauseTold = 500 * time.Millisecond
 )
 
 // errRefused: the handler gave a batch back.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daybook/internal/app"
+	"daybook/migrations"
 )
 
 type serveCmd struct {
@@ -62,7 +63,7 @@ type migrateCmd struct {
 
 func (c *migrateCmd) Run(p *program) error {
 	begin := time.Now()
-	if err := error(nil); err != nil {
+	if err := migrations.Up(p.ctx, c.Postgres); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.err, "PostgreSQL has the current schema (%s).\n", time.Since(begin).Round(time.Millisecond))

@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 LINT := go tool -modfile=tools/go.mod golangci-lint
-SERVICES_DIR ?= daybook-data/services
+SERVICES_DIR ?= daybook-services
 
 .PHONY: help
 help: ## show this help
@@ -47,5 +47,5 @@ build: ## build the programs into bin/
 	go build -o bin/ ./cmd/... ./internal/services/with
 
 .PHONY: clean
-clean: ## remove what was built (never daybook-data)
+clean: ## remove what was built, never data
 	rm -rf bin

@@ -14,10 +14,10 @@ help: ## show this help
 run: ## serve a sample restaurant, with nothing installed
 	go run ./cmd/daybook serve --demo
 
-# Built first, not "go run": that would die of a SIGTERM and leave its program behind.
+# Built first: "go run" would die of a SIGTERM and leave its program behind. So would make's shell, hence exec.
 .PHONY: run-full
 run-full: services build ## the same on a private PostgreSQL and Redis
-	bin/with -dir "$(SERVICES_DIR)" -- bin/daybook serve --demo
+	@exec bin/with -dir "$(SERVICES_DIR)" -- bin/daybook serve --demo
 
 # The domain is single-threaded, so the race detector could only slow down its many generated cases.
 .PHONY: test

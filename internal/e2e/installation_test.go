@@ -101,8 +101,8 @@ func (in *installation) verify() {
 	}
 }
 
-// server is a running "daybook serve".
-type server struct {
+// process is a running command line, "daybook serve" for the most.
+type process struct {
 	in   *installation
 	cmd  *exec.Cmd
 	said *output
@@ -110,7 +110,7 @@ type server struct {
 }
 
 // serve starts a server at a free port and returns when it has said where it serves.
-func (in *installation) serve(args ...string) *server {
+func (in *installation) serve(args ...string) *process {
 	in.t.Helper()
 	s := in.launch(append([]string{"--addr", "127.0.0.1:0"}, args...)...)
 	select {
@@ -126,10 +126,16 @@ func (in *installation) serve(args ...string) *server {
 }
 
 // launch starts a server and returns at once.
-func (in *installation) launch(args ...string) *server {
+func (in *installation) launch(args ...string) *process {
 	in.t.Helper()
-	s := &server{in: in, said: &output{address: make(chan string, 1)}, done: make(chan struct{})}
-	s.cmd = in.command(context.Background(), append([]string{"serve"}, args...)...)
+	return in.start(append([]string{"serve"}, args...)...)
+}
+
+// start starts a command line and returns at once.
+func (in *installation) start(args ...string) *process {
+	in.t.Helper()
+	s := &process{in: in, said: &output{address: make(chan string, 1)}, done: make(chan struct{})}
+	s.cmd = in.command(context.Background(), args...)
 	s.cmd.Stderr = s.said
 	if err := s.cmd.Start(); err != nil {
 		in.t.Fatal(err)
@@ -141,21 +147,23 @@ func (in *installation) launch(args ...string) *server {
 	in.t.Cleanup(func() {
 		s.kill()
 		if in.t.Failed() {
-			in.t.Logf("the server said:\n%s", s.said.tail())
+			in.t.Logf("daybook %s said:\n%s", args[0], s.said.tail())
 		}
 	})
 	return s
 }
 
-// kill ends the server with SIGKILL, as a crash would, and returns when it is gone.
-func (s *server) kill() {
-	s.in.base.Store("")
+// kill ends the process with SIGKILL, as a crash would, and returns when it is gone.
+func (s *process) kill() {
+	if s.cmd.Args[1] == "serve" {
+		s.in.base.Store("")
+	}
 	_ = s.cmd.Process.Kill() // it may have ended
 	<-s.done
 }
 
 // stop asks the server to end and returns its exit code.
-func (s *server) stop() int {
+func (s *process) stop() int {
 	s.in.t.Helper()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		s.in.t.Fatal(err)
@@ -164,7 +172,7 @@ func (s *server) stop() int {
 }
 
 // exit waits until the server ends, and returns its exit code.
-func (s *server) exit() int {
+func (s *process) exit() int {
 	s.in.t.Helper()
 	select {
 	case <-s.done:

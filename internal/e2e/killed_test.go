@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -54,3 +56,75 @@ func killWhileOrdering(t *testing.T, in *installation, kills int) {
 
 // after lets a random time go by: here the moment itself is what is tested, so there is nothing to wait for.
 func after(d time.Duration) { <-time.After(d) }
+
+// TestKilledWhileImporting kills an import, or the server that carries it out, in the middle, and imports the same file
+// again: in the end everything is there once.
+func TestKilledWhileImporting(t *testing.T) {
+	file := writeSales(t, 2, 4000)
+	t.Run("offline", func(t *testing.T) {
+		in := install(t)
+		for range 3 {
+			in.startImport(file).kill()
+		}
+		in.importRest(t, file)
+		in.serve()
+		in.checkImported(t, file)
+	})
+	t.Run("served", func(t *testing.T) {
+		in := install(t)
+		for range 2 {
+			s := in.serve()
+			running := in.startImport(file)
+			s.kill()
+			if code := running.exit(); code != 1 {
+				t.Errorf("exit code %d when the server died, want 1", code)
+			}
+			s = in.serve()
+			in.startImport(file).kill() // the server lives on
+			in.verify()
+			s.kill()
+		}
+		in.serve()
+		in.importRest(t, file)
+		in.checkImported(t, file)
+	})
+}
+
+// startImport starts to import a file and returns at a random moment in the middle of it.
+func (in *installation) startImport(f *salesFile) *process {
+	in.t.Helper()
+	running := in.start(f.importArgs()...)
+	eventually(in.t, startMax, "importing", func() error {
+		if !strings.Contains(running.said.String(), "importing:") {
+			return errors.New(running.said.String())
+		}
+		return nil
+	})
+	after(time.Duration(rand.IntN(60)) * time.Millisecond)
+	return running
+}
+
+// importRest imports what is missing of a file.
+func (in *installation) importRest(t *testing.T, f *salesFile) {
+	t.Helper()
+	is := readImported(t, in.succeed(f.importArgs()...))
+	t.Logf("%d of %d orders had been imported before", is.Skipped, len(f.book))
+	if is.Orders+is.Skipped != len(f.book) {
+		t.Errorf("%d orders imported and %d skipped, want %d in all", is.Orders, is.Skipped, len(f.book))
+	}
+	if is.Skipped == 0 {
+		t.Error("every import was killed before it had imported anything: this has tested nothing")
+	}
+}
+
+// checkImported finds the store that was imported into, and compares its figures with the file.
+func (in *installation) checkImported(t *testing.T, f *salesFile) {
+	t.Helper()
+	in.verify()
+	var list struct{ Stores []struct{ StoreID string } }
+	in.owner("anna").get(t, "/v1/stores", "", &list)
+	if len(list.Stores) != 1 {
+		t.Fatalf("%d stores, want one", len(list.Stores))
+	}
+	f.check(t, in, list.Stores[0].StoreID)
+}

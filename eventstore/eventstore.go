@@ -165,7 +165,7 @@ type Store interface {
 	Identity(ctx context.Context) (string, error)
 
 	// Append writes events atomically and in order at the end of a stream, whose last revision must be expected, and
-	// returns once they are durable. There is no "any revision".
+	// returns once they are durable, with the place of the last. There is no "any revision".
 	//
 	// It returns a *Conflict, and writes nothing, unless the stream is at expected. The exception is repetition: if
 	// expected is behind the end and the same event ids already stand at the places right after it, the append
@@ -184,18 +184,21 @@ type Store interface {
 	// Head is the position of the last event that reads can see, zero for an empty log.
 	Head(ctx context.Context) (Position, error)
 
-	// Subscribe follows the log from the first matching event after the given position, for ever. An error is
-	// returned only for bad input or a closed store; anything else shows up in Next.
+	// Subscribe follows the log from the first matching event after the given position, for ever; its context is for
+	// the call only. An error is returned only for bad input or a closed store; anything else shows up in Next. A
+	// position after the end of the log is bad input where the adapter can tell: it is of another log.
 	Subscribe(ctx context.Context, after Position, filter Filter) (Subscription, error)
 
-	// Close ends subscriptions and reads and releases what the store holds.
+	// Close ends subscriptions and reads and releases what the store holds. It does not wait for those who handle an
+	// event, and may be called again. An append that it meets may have been written; repeat it.
 	Close() error
 }
 
 // Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.
 type Subscription interface {
-	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. An error that is not the
-	// context's is final: Close, and Subscribe again after the last batch that was handled.
+	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. After an error of its
+	// context it can be called again and misses nothing. Any other error is final (ErrClosed after Close): Close, and
+	// Subscribe again after the last batch that was handled.
 	Next(ctx context.Context) (Batch, error)
 	Close() error
 }

@@ -12,8 +12,8 @@ import (
 	"daybook/eventstore"
 )
 
-// checkPiece rows are checked between two looks at the context and reports of progress.
-const checkPiece = 4096
+// checkPiece rows are checked between two reports of progress, for which others (Close) may have to wait.
+const checkPiece = 2048
 
 // Check reads the whole log and returns the first fault as a *eventstore.Corruption with its place: a checksum that
 // does not match, a missing position or revision, an event that an index does not know, an entry without its event.
@@ -171,7 +171,7 @@ func (c *checker) nothingElse(ctx context.Context) error {
 func (c *checker) each(ctx context.Context, low, high []byte, visit func(key, value []byte) error) error {
 	for low != nil {
 		err := c.use(ctx, func() (err error) {
-			low, err = c.piece(low, high, visit)
+			low, err = c.piece(ctx, low, high, visit)
 			return err
 		})
 		if err != nil {
@@ -185,13 +185,16 @@ func (c *checker) each(ctx context.Context, low, high []byte, visit func(key, va
 }
 
 // piece returns where the next begins, nil at the end.
-func (c *checker) piece(low, high []byte, visit func(key, value []byte) error) (next []byte, err error) {
+func (c *checker) piece(ctx context.Context, low, high []byte, visit func(key, value []byte) error) (next []byte, err error) {
 	rows, err := c.rows(low, high, false)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	for range checkPiece {
+	for i := range checkPiece {
+		if i%contextStride == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if !rows.next() {
 			return nil, rows.err()
 		}

@@ -248,7 +248,10 @@ func TestCrashAtEveryOperation(t *testing.T) {
 
 // cutEverywhere runs a small workload again and again and cuts at one operation after the other.
 func cutEverywhere(t *testing.T, image func() *vfs.MemFS, before []attempt, percent int, random *rand.Rand) {
-	const stride = 3 // of about 300 operations; another third with each percentage
+	stride := 3 // of about 130 operations, or 800 where there is something to recover
+	if before != nil {
+		stride = 11
+	}
 	for at := 1 + random.IntN(stride); ; at += stride {
 		cut, attempts, happened := cutAt(t, image(), before, int64(at), percent, random)
 		if !happened {

@@ -24,9 +24,10 @@
 // Open after a crash replays Pebble's write-ahead log, which may end in the middle of a write that was never
 // acknowledged. Because a group is written only after the one before it is on disk, an unreadable place with a later
 // group behind it is damage, and so is one that a single flipped bit explains: both are refused with a
-// *eventstore.Corruption, where Pebble alone would cut the log there and go on. One case cannot be told from an
-// unfinished write: damage of more than one bit to the very last group before a crash. A clean Close leaves no such
-// window: it flushes everything into checksummed tables and notes the head.
+// *eventstore.Corruption, where Pebble alone would cut the log there and go on. What cannot be told from an unfinished
+// write is larger damage behind which no later group can be read, such as a lost end of the file. After a clean Close
+// there is no such window: everything is in checksummed tables, and the mark notes the head. In use, the mark follows
+// at every flush, that is at least every 64 MiB.
 //
 // # What is not here
 //

@@ -15,7 +15,7 @@ import (
 	"daybook/eventstore/embedded"
 )
 
-var flipEvery = flag.Int("flip.every", 61, "flip a bit of each n-th byte; 1 takes some minutes")
+var flipEvery = flag.Int("flip.every", 127, "flip a bit of each n-th byte; 1 takes some minutes")
 
 // One bit of a log's files is flipped, each n-th byte in turn. Either somebody says so - Open, Check or a read - or
 // every event is still what it was. A log must never be silently shorter or different.

@@ -1,0 +1,217 @@
+package embedded_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"daybook/eventstore"
+	"daybook/eventstore/embedded"
+)
+
+// key is how the package comment describes keys.
+func key(tag byte, name string, n uint64) []byte {
+	k := []byte{tag}
+	if tag != 'p' {
+		k = append(append(k, name...), 0)
+	}
+	return binary.BigEndian.AppendUint64(k, n)
+}
+
+// summed makes a value with a right checksum.
+func summed(key, value []byte) []byte {
+	sum := crc32.Checksum(append(append([]byte(nil), value...), key...), crc32.MakeTable(crc32.Castagnoli))
+	return binary.BigEndian.AppendUint32(append([]byte(nil), value...), sum)
+}
+
+// Faults in what is stored, with all of Pebble's own checksums right. Check names the place of each; where a read of
+// the stream tab-a-1 or of the log passes it, the read ends there.
+func TestDamage(t *testing.T) {
+	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	flip := func(db *pebble.DB, key []byte, at int) error {
+		value, closer, err := db.Get(key)
+		if err != nil {
+			return err
+		}
+		value = append([]byte(nil), value...)
+		value[(at+len(value))%len(value)] ^= 4
+		return errors.Join(closer.Close(), db.Set(key, value, nil))
+	}
+	copyTo := func(db *pebble.DB, from, to []byte) error {
+		value, closer, err := db.Get(from)
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Set(to, value, nil), closer.Close())
+	}
+	for _, c := range []struct {
+		name   string
+		spoil  func(db *pebble.DB) error
+		place  string // in Check's error
+		stream bool   // a read of the stream meets it
+		log    bool   // a read of the log meets it
+	}{
+		{"record gone", func(db *pebble.DB) error { return db.Delete(key('e', "tab-a", 3), nil) }, "position 3", true, true},
+		{"index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 3), nil) }, "position 3", false, true},
+		{"first index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 1), nil) }, "position 1", false, true},
+		{"stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 2), nil) }, "stream tab-a-1 revision 2", true, false},
+		{"first stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 0), nil) }, "stream tab-a-1 revision 0", true, false},
+		{"bit of a record", func(db *pebble.DB) error { return flip(db, key('e', "tab-a", 2), 20) }, "position 2", true, true},
+		{"bit of a record's checksum", func(db *pebble.DB) error { return flip(db, key('e', "tab-a", 2), -1) }, "position 2", true, true},
+		{"bit of an index entry", func(db *pebble.DB) error { return flip(db, key('p', "", 4), 3) }, "position 4", false, true},
+		{"bit of a stream entry", func(db *pebble.DB) error { return flip(db, key('s', "tab-a-1", 1), 7) }, "stream tab-a-1 revision 1", true, false},
+		{"record at another's place", func(db *pebble.DB) error { return copyTo(db, key('e', "tab-a", 2), key('e', "tab-a", 3)) }, "position 3", true, true},
+		{"empty record", func(db *pebble.DB) error { return db.Set(key('e', "tab-a", 2), nil, nil) }, "position 2", true, true},
+		{"record of an unknown version", func(db *pebble.DB) error {
+			k := key('e', "tab-a", 2)
+			return db.Set(k, summed(k, []byte{9, 1, 'x'}), nil)
+		}, "position 2", true, true},
+		{"record cut short", func(db *pebble.DB) error {
+			k := key('e', "tab-a", 2)
+			return db.Set(k, summed(k, []byte{1, 200, 'x'}), nil)
+		}, "position 2", true, true},
+		{"stream entry that points elsewhere", func(db *pebble.DB) error {
+			k := key('s', "tab-a-1", 1)
+			return db.Set(k, summed(k, number(1)), nil)
+		}, "stream tab-a-1 revision 1", true, false},
+		{"record that no index knows", func(db *pebble.DB) error { return copyTo(db, key('e', "tab-a", 2), key('e', "tab-b", 2)) }, "position 2", false, false},
+		{"stream entry without an event", func(db *pebble.DB) error {
+			k := key('s', "tab-c-1", 0)
+			return db.Set(k, summed(k, number(2)), nil)
+		}, "position 2", false, false},
+		{"foreign key", func(db *pebble.DB) error { return db.Set([]byte("quite other"), []byte("x"), nil) }, `"quite other"`, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := damagedLog(t, c.spoil)
+			wantCorruption(t, "check", s.Check(context.Background(), nil), c.place)
+			wantRead(t, "stream forward", s.ReadStream(context.Background(), "tab-a-1", eventstore.StreamRead{}), c.stream)
+			wantRead(t, "stream backward", s.ReadStream(context.Background(), "tab-a-1", eventstore.StreamRead{From: eventstore.Last, Direction: eventstore.Backward}), c.stream)
+			wantRead(t, "log forward", s.ReadAll(context.Background(), eventstore.LogRead{}), c.log)
+			wantRead(t, "log backward", s.ReadAll(context.Background(), eventstore.LogRead{Direction: eventstore.Backward}), c.log)
+			sub, err := s.Subscribe(context.Background(), eventstore.Position{}, eventstore.Filter{})
+			for b := (eventstore.Batch{}); err == nil && !b.CaughtUp; {
+				b, err = sub.Next(context.Background())
+			}
+			if c.log {
+				wantCorruption(t, "follow", err, "position")
+				_, err = sub.Next(context.Background())
+				wantCorruption(t, "follow again", err, "position")
+			} else if err != nil {
+				t.Errorf("follow: %v", err)
+			}
+		})
+	}
+}
+
+// damagedLog has two streams in one partition and one in another, five events each, and a fault.
+func damagedLog(t *testing.T, spoil func(db *pebble.DB) error) *embedded.Store {
+	t.Helper()
+	fs := vfs.NewMem()
+	s := open(t, memory(fs))
+	for _, stream := range []string{"tab-a-1", "tab-a-2", "store-a"} {
+		appendSome(t, s, stream, 5)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pebble.Open("log/pebble", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(spoil(db), db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, memory(fs))
+}
+
+type silent struct{}
+
+func (silent) Infof(string, ...any)         {}
+func (silent) Errorf(string, ...any)        {}
+func (silent) Fatalf(text string, _ ...any) { panic(text) }
+
+func wantCorruption(t *testing.T, what string, err error, place string) {
+	t.Helper()
+	var corruption *eventstore.Corruption
+	if !errors.As(err, &corruption) || !strings.Contains(corruption.Place, place) {
+		t.Errorf("%s: got %v, want a corruption at %s", what, err, place)
+	}
+}
+
+func wantRead(t *testing.T, what string, seq func(func(eventstore.Event, error) bool), damaged bool) {
+	t.Helper()
+	var last error
+	n := 0
+	for _, err := range seq {
+		n++
+		last = err
+	}
+	if damaged {
+		wantCorruption(t, what, last, "")
+	} else if last != nil || n == 0 {
+		t.Errorf("%s: %v after %d events", what, last, n)
+	}
+}
+
+func TestCheckTellsProgressAndObeysItsContext(t *testing.T) {
+	s := open(t, memory(vfs.NewMem()))
+	for i := range 10 {
+		appendSome(t, s, fmt.Sprintf("tab-a-%d", i), 1000)
+	}
+	var last, total int64
+	err := s.Check(context.Background(), func(done, of int64) {
+		if done < last || done > of {
+			t.Errorf("%d of %d after %d", done, of, last)
+		}
+		last, total = done, of
+	})
+	if err != nil || last != total || total == 0 {
+		t.Errorf("%v at %d of %d", err, last, total)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	err = s.Check(ctx, func(int64, int64) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The end of Pebble's manifest is lost, by any number of bytes: it would forget its newest tables without a word.
+func TestLostEndOfTheManifest(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	s := open(t, memory(fs))
+	random := rand.New(rand.NewPCG(5, 5))
+	for i := range 60 { // several flushes
+		if _, err := s.Append(context.Background(), fmt.Sprintf("tab-a-%d", i), eventstore.NoStream, newEvents(random, 4, 40_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	crashed := fs.CrashClone(vfs.CrashCloneCfg{})
+	want := contents(t, crashed.CrashClone(vfs.CrashCloneCfg{}))
+	desc, err := pebble.Peek("log/pebble", crashed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := len(bytesOf(t, crashed, desc.ManifestFilename))
+	detected := 0
+	for lost := 1; lost < size; lost += 1 + lost/5 {
+		damaged := crashed.CrashClone(vfs.CrashCloneCfg{})
+		clear(bytesOf(t, damaged, desc.ManifestFilename)[size-lost:])
+		found, err := readEverything(damaged)
+		switch {
+		case err != nil:
+			detected++
+		case !cmp.Equal(found, want):
+			t.Errorf("%d of %d bytes: nobody noticed, and %d of %d events are there", lost, size, len(found), len(want))
+		}
+	}
+	t.Logf("of %d bytes; %d losses detected", size, detected)
+}

@@ -102,13 +102,20 @@ func (a *API) tab(q query) (any, error) {
 // tabsLimitDefault and tabsLimitMax bound one page of bills.
 const tabsLimitDefault, tabsLimitMax = 100, 1000
 
-var errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
+var (
+	errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
+	errAfter     = httpapi.NewProblem(http.StatusBadRequest, "invalid_after", "after is the next of the page before")
+)
 
 // listTabs pages through a store's bills by tab id, or, of the open ones, by table id.
 func (a *API) listTabs(q query) (any, error) {
 	limit, err := limitOf(q, tabsLimitDefault, tabsLimitMax)
 	if err != nil {
 		return nil, err
+	}
+	after := q.value("after")
+	if after != "" && !auth.ValidID(after) {
+		return nil, errAfter
 	}
 	partition, status := q.store.StoreID, q.value("status")
 	switch status {
@@ -118,7 +125,7 @@ func (a *API) listTabs(q query) (any, error) {
 	default:
 		return nil, errTabStatus
 	}
-	tabs, next, err := list[projections.TabRow](q, a.Tabs, partition, q.value("after"), limit)
+	tabs, next, err := list[projections.TabRow](q, a.Tabs, partition, after, limit)
 	if err != nil {
 		return nil, err
 	}

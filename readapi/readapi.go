@@ -130,13 +130,16 @@ func answer(c echo.Context, q query, params []string, ask func(query) (any, erro
 	return c.JSON(http.StatusOK, body)
 }
 
-// one reads a row, or returns missing.
-func one[T any](q query, r Reader, partition, field string, missing error) (*T, error) {
-	values, err := r.Get(q.ctx, q.at, partition, field)
+// one reads the row of an id, or returns missing. What cannot be an id is not asked for: a sink may not take it.
+func one[T any](q query, r Reader, partition, id string, missing error) (*T, error) {
+	if !auth.ValidID(id) {
+		return nil, missing
+	}
+	values, err := r.Get(q.ctx, q.at, partition, id)
 	if err != nil {
 		return nil, err
 	}
-	value, is := values[field]
+	value, is := values[id]
 	if !is {
 		return nil, missing
 	}

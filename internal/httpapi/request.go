@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"daybook/eventstore"
@@ -27,8 +28,8 @@ const (
 const bodyBytesMax = 1 << 20
 
 // DecodeBody reads a request's JSON body into a struct, strictly: no unknown or repeated fields, no other case, no
-// wrong types, nothing after it. A missing body is an empty object if it may be. Every fault is a Problem that says
-// what and where.
+// wrong types, no null, nothing after it. A missing body is an empty object if it may be. Every fault is a Problem that
+// says what and where.
 func DecodeBody(c echo.Context, into any, mayBeEmpty bool) error {
 	r := c.Request()
 	if kind := r.Header.Get(echo.HeaderContentType); kind != "" {
@@ -47,29 +48,42 @@ func DecodeBody(c echo.Context, into any, mayBeEmpty bool) error {
 		return nil
 	case len(body) == 0:
 		return NewProblem(http.StatusBadRequest, "body_required", "a JSON body is needed")
-	case strings.TrimSpace(string(body)) == "null":
-		return NewProblem(http.StatusBadRequest, "invalid_body", "the body must be a JSON object")
 	}
-	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true), noNull); err != nil {
 		return NewProblem(http.StatusBadRequest, "invalid_body", bodyFault(err))
 	}
 	return nil
 }
 
-// bodyFault says what is wrong with a body and where, without Go's names.
+// noNull refuses null wherever a value stands: it is not the type of any field, and where a field may be absent it must
+// not pass for that. (A client that computes NaN sends null; "pay null" must not come to mean "pay all".)
+var noNull = json.WithUnmarshalers(json.UnmarshalFromFunc(func(from *jsontext.Decoder, _ any) error {
+	if from.PeekKind() == 'n' {
+		return errNull
+	}
+	return errors.ErrUnsupported // as ever
+}))
+
+var errNull = errors.New("null")
+
+// bodyFault says what is wrong with a body and where, without Go's names, and without repeating much of it.
 func bodyFault(err error) string {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
-		if errors.Is(err, json.ErrUnknownName) {
-			return fmt.Sprintf("unknown field at %s", semantic.JSONPointer)
+		where := semantic.JSONPointer
+		switch {
+		case errors.Is(err, json.ErrUnknownName):
+			return fmt.Sprintf("unknown field at %.100s", where)
+		case errors.Is(err, errNull):
+			return fmt.Sprintf("null at %.100q (byte %d): leave out what is absent", string(where), semantic.ByteOffset)
 		}
-		return fmt.Sprintf("wrong type or value at %q (byte %d): a JSON %s does not fit", string(semantic.JSONPointer), semantic.ByteOffset, kindName(byte(semantic.JSONKind)))
+		return fmt.Sprintf("wrong type or value at %.100q (byte %d): a JSON %s does not fit", string(where), semantic.ByteOffset, kindName(byte(semantic.JSONKind)))
 	}
 	text := err.Error()
 	for _, prefix := range []string{"jsontext: ", "json: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	return "malformed JSON: " + text
+	return fmt.Sprintf("malformed JSON: %.200s", text)
 }
 
 func kindName(kind byte) string {

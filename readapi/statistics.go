@@ -115,8 +115,11 @@ func (a *API) salesStatistics(q query) (any, error) {
 	}
 	items := []periodSales{}
 	for ; p.Start < to; p = p.Next() {
-		if len(items) == periodsMax {
+		switch {
+		case len(items) == periodsMax:
 			return nil, errRange
+		case p.End > lastDate:
+			return nil, errDate
 		}
 		values, err := a.Counters.Get(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p),
 			projections.CountGross, projections.CountTabs, projections.CountItems)

@@ -18,9 +18,9 @@ func TestWholeFlow(t *testing.T) {
 		env  func(t *testing.T) []string
 	}{
 		{"embedded", func(*testing.T) []string { return nil }},
-		{"full", func(t *testing.T) []string { return []string{postgres(t), redis(t)} }},
-		{"postgres", func(t *testing.T) []string { return []string{postgres(t)} }},
-		{"redis", func(t *testing.T) []string { return []string{redis(t)} }},
+		{"full", func(t *testing.T) []string { return []string{postgresURL(t), redisURL(t)} }},
+		{"postgres", func(t *testing.T) []string { return []string{postgresURL(t)} }},
+		{"redis", func(t *testing.T) []string { return []string{redisURL(t)} }},
 	}
 	var first string
 	for _, setup := range setups {
@@ -56,8 +56,8 @@ func sameLines(t *testing.T, got, want string) {
 	}
 }
 
-func postgres(t testing.TB) string { return "DAYBOOK_POSTGRES=" + services.Postgres(t) }
-func redis(t testing.TB) string    { return "DAYBOOK_REDIS=" + services.Redis(t) }
+func postgresURL(t testing.TB) string { return "DAYBOOK_POSTGRES=" + services.Postgres(t) }
+func redisURL(t testing.TB) string    { return "DAYBOOK_REDIS=" + services.Redis(t) }
 
 // floor plays a restaurant: it sends commands and tells the model.
 type floor struct {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +22,8 @@ type guest struct {
 	name   string
 	day    time.Time // on which all this happens
 
-	sent   int
+	strict bool // every request must be answered at once
+	sent   atomic.Int64
 	tabID  string // of the open tab
 	open   *bill  // nil: none
 	closed book
@@ -130,10 +132,12 @@ func (g *guest) pay() error {
 
 // send sends a request until it is answered, which must be with 201, and keeps the answer.
 func (g *guest) send(who caller, path string, body, into any) error {
-	g.sent++
-	x := exchange{who: who, path: path, key: fmt.Sprintf("%s-%d", g.name, g.sent), body: body}
-	var err error
-	if x.answer, err = who.persist(http.MethodPost, path, x.key, body); err != nil {
+	x := exchange{who: who, path: path, key: fmt.Sprintf("%s-%d", g.name, g.sent.Add(1)), body: body}
+	send, err := who.persist, error(nil)
+	if g.strict {
+		send = who.try
+	}
+	if x.answer, err = send(http.MethodPost, path, x.key, body); err != nil {
 		return err
 	}
 	if x.answer.status != http.StatusCreated {

@@ -12,7 +12,7 @@ import (
 // nobody doing anything, everything that was acknowledged is there once, and the figures are its sums.
 func TestKilledWhileOrdering(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) { killWhileOrdering(t, install(t), 12) })
-	t.Run("full", func(t *testing.T) { killWhileOrdering(t, install(t, postgres(t), redis(t)), 6) })
+	t.Run("full", func(t *testing.T) { killWhileOrdering(t, install(t, postgresURL(t), redisURL(t)), 6) })
 }
 
 func killWhileOrdering(t *testing.T, in *installation, kills int) {
@@ -40,9 +40,9 @@ func killWhileOrdering(t *testing.T, in *installation, kills int) {
 		r.checkGuests(t, guests)
 		in.verify()
 	}
-	sent, closed := 0, 0
+	sent, closed := int64(0), 0
 	for _, g := range guests {
-		sent, closed = sent+g.sent, closed+len(g.closed)
+		sent, closed = sent+g.sent.Load(), closed+len(g.closed)
 	}
 	t.Logf("%d requests, %d closed tabs, %d kills", sent, closed, kills)
 	if closed == 0 {

@@ -122,6 +122,14 @@ func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 	return nil
 }
 
+// after drops the events at or before a position: a batch may begin before the checkpoint, and an event counts once.
+func after(events []eventstore.Event, at eventstore.Position) []eventstore.Event {
+	for len(events) > 0 && !at.Before(events[0].Position) {
+		events = events[1:]
+	}
+	return events
+}
+
 // failed notes a problem. If the sink lost what it had, nobody may read figures until they are back.
 func (r *Runner) failed(err error) error {
 	if errors.Is(err, errMoved) {

@@ -134,7 +134,7 @@ func (w *world) step() {
 	s := w.stores[w.random.IntN(len(w.stores))]
 	switch w.random.IntN(20) {
 	case 0:
-		w.day++
+		w.day += calendar.Date(w.random.IntN(4) - 1) // imports bring sales of earlier days
 	case 1:
 		name, category := fmt.Sprintf("Dish %d", w.random.IntN(99)), []string{"MAIN_MENU", "DRINK|S"}[w.random.IntN(2)]
 		w.changeMenu(s.StoreID, menu.ChangeProduct{ProductID: fmt.Sprintf("p%d", w.random.IntN(5)), Name: &name, Category: &category})

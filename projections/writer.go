@@ -63,12 +63,11 @@ func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Targ
 	return at, err
 }
 
-// apply folds events and stores the effect; events at or before the target's position are left out. A batch that makes
+// apply folds events, all of them after the target's position, and stores the effect. A batch that makes
 // more changes than a sink takes at once is cut in two, and so is one with an event that cannot be folded, until that
 // event is alone; then its stream is parked. On errMoved the writer is of no use any more; any other error means: try
 // again.
 func (w *writer) apply(ctx context.Context, identity string, events []eventstore.Event, to eventstore.Position) error {
-	events = after(events, w.at.Position)
 	next := Checkpoint{Log: identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
 	changes, err := w.fold(ctx, events)
 	tooMany := len(changes) > ChangesMax && len(events) > 1
@@ -87,14 +86,6 @@ func (w *writer) apply(ctx context.Context, identity string, events []eventstore
 		return err
 	}
 	return w.apply(ctx, identity, events[half:], to)
-}
-
-// after drops the events at or before a position: a batch may begin before the checkpoint, and an event counts once.
-func after(events []eventstore.Event, at eventstore.Position) []eventstore.Event {
-	for len(events) > 0 && !at.Before(events[0].Position) {
-		events = events[1:]
-	}
-	return events
 }
 
 // poisonError: an event cannot be folded, however often it is tried.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"daybook/internal/services"
 )
@@ -211,6 +212,7 @@ func (l *load) restart(servers ...*services.Server) {
 // refusedFigures waits until the server says that the servers are away, and refuses what they know.
 func (l *load) refusedFigures(servers ...*services.Server) {
 	l.t.Helper()
+	var asking errgroup.Group // at once, because a refusal may take some seconds, in which the figures might come
 	for _, s := range servers {
 		part, path := "redis", l.r.path("/settlements?term=DAY&start=%s", dayOf(l.watch.day).start())
 		if s == l.postgres {
@@ -223,10 +225,16 @@ func (l *load) refusedFigures(servers ...*services.Server) {
 			}
 			return err
 		})
-		reply, err := l.r.owner.try(http.MethodGet, path, "", nil)
-		if err != nil || reply.status != http.StatusServiceUnavailable || !strings.HasPrefix(reply.kind, "application/problem+json") {
-			l.t.Errorf("without %s, GET %s: %s %s %v, want a problem 503", part, path, reply, reply.kind, err)
-		}
+		asking.Go(func() error {
+			reply, err := l.r.owner.try(http.MethodGet, path, "", nil)
+			if err != nil || reply.status != http.StatusServiceUnavailable || !strings.HasPrefix(reply.kind, "application/problem+json") {
+				return fmt.Errorf("without %s, GET %s: %s %s %w, want a problem 503", part, path, reply, reply.kind, err)
+			}
+			return nil
+		})
+	}
+	if err := asking.Wait(); err != nil {
+		l.t.Error(err)
 	}
 }
 

@@ -75,7 +75,7 @@ func TestKill(t *testing.T) {
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		child.Wait() // "signal: killed"
+		_ = child.Wait() // "signal: killed"
 
 		sink := open(t, Options{Dir: dir})
 		t.Logf("killed after position %d, stands at %d", seen, load.Check(t, sink))
@@ -125,6 +125,54 @@ func TestPowerCut(t *testing.T) {
 	if position := load.Check(t, again); position != 3000 {
 		t.Fatalf("stands at %d after a power cut after Close", position)
 	}
+}
+
+// TestPowerCutAnywhere cuts at one file operation after the other, of making, using, closing and opening read models.
+func TestPowerCutAnywhere(t *testing.T) {
+	for _, percent := range []int{0, 50, 100} {
+		t.Run(fmt.Sprintf("%d percent of what was not synced survives", percent), func(t *testing.T) {
+			const stride = 5
+			for at := int64(1 + rand.IntN(stride)); ; at += stride {
+				cut := cutAt(t, at, percent)
+				if cut == nil {
+					t.Logf("%d operations, every %d. cut", at, stride)
+					return
+				}
+				sink := open(t, Options{Dir: "d", FS: cut})
+				load.Check(t, sink)
+				if err := load.Run(t.Context(), sink, 50, func(uint64) {}); err != nil {
+					t.Fatal(err)
+				}
+				load.Check(t, sink)
+				if err := sink.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// cutAt returns what a power cut at an operation leaves; nil if there are not so many.
+func cutAt(t *testing.T, at int64, percent int) (cut *vfs.MemFS) {
+	t.Helper()
+	fs := vfs.NewCrashableMem()
+	var operations atomic.Int64
+	counting := errorfs.Wrap(fs, errorfs.InjectorFunc(func(errorfs.Op) error {
+		if operations.Add(1) == at {
+			cut = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(at), uint64(percent)))})
+		}
+		return nil
+	}))
+	for until := uint64(15); until <= 30; until += 15 {
+		sink := open(t, Options{Dir: "d", FS: counting})
+		if err := load.Run(t.Context(), sink, until, func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cut
 }
 
 // TestDiskFull lets every write fail from some moment on. Pebble gives up then; the sink must say so and not hang.

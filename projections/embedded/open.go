@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -143,38 +142,6 @@ func checkMark(fsys vfs.FS, dir string) error {
 	return fmt.Errorf("%w: %s has format %.20q, this program knows %q", ErrFormat, dir, strings.TrimSpace(text), strings.TrimSpace(mark))
 }
 
-func readFile(fsys vfs.FS, path string) (string, error) {
-	f, err := fsys.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	return string(text), err
-}
-
-// writeFile writes a file and brings it to the disk.
-func writeFile(fsys vfs.FS, path, text string) error {
-	f, err := fsys.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write([]byte(text))
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// syncDir brings a directory's entries to the disk.
-func syncDir(fsys vfs.FS, path string) error {
-	dir, err := fsys.OpenDir(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
 func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
 	lock, err := pebble.LockDirectory(folder, fsys)
 	var file *fs.PathError
@@ -189,7 +156,7 @@ func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
 
 func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 options.FS,
+		FS:                 orderedFS{options.FS},
 		Lock:               s.lock,
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          options.CacheBytes,

@@ -1,14 +1,13 @@
 package redis
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -197,7 +196,7 @@ func TestReplica(t *testing.T) {
 	admin := raw(t, replica.URL())
 	address, _ := url.Parse(primary.URL())
 	password, _ := address.User.Password()
-	err := errors.Join(admin.ConfigSet(t.Context(), "masterauth", password).Err(), admin.SlaveOf(t.Context(), "127.0.0.1", fmt.Sprint(primary.Port())).Err())
+	err := errors.Join(admin.ConfigSet(t.Context(), "masterauth", password).Err(), admin.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(primary.Port())).Err())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,61 +254,32 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
-// TestHoldIsRenewed scans for much longer than a hold lasts. All the while, nothing may be applied.
-func TestHoldIsRenewed(t *testing.T) {
-	sink := open(t, services.Redis(t))
+// TestEmptiedPartition looks for what an emptied partition leaves behind.
+func TestEmptiedPartition(t *testing.T) {
+	address := services.Redis(t)
+	sink := open(t, address)
 	defer sink.Close()
-	sink.holdTime = 200 * time.Millisecond
-	run(t, sink, 10)
-	refusals := 0
-	stands, err := sink.Scan(t.Context(), load.Target, func(partition string, _ projections.Entry) error {
-		if partition != "left" || refusals > 0 {
-			return nil
+	admin := raw(t, address)
+	stands := projections.Checkpoint{}
+	for i, op := range []projections.Op{projections.Add, projections.Delete} {
+		to := projections.Checkpoint{Log: "log"}
+		to.Position.Commit = uint64(i)
+		changes := []projections.Change{{Partition: "p", Field: "a", Op: op}, {Partition: "p", Field: "b", Op: op}}
+		if err := sink.Apply(t.Context(), load.Target, projections.Batch{From: stands, To: to, Changes: changes}); err != nil {
+			t.Fatal(err)
 		}
-		for began := time.Now(); time.Since(began) < 5*sink.holdTime; refusals++ {
-			ctx, cancel := context.WithTimeout(t.Context(), sink.holdTime)
-			err := load.Run(ctx, sink, 11, func(uint64) { t.Error("applied") })
-			cancel()
-			if !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("apply: %w", err)
-			}
+		stands = to
+		names, err := admin.ZRange(t.Context(), partitionsKey(load.Target), 0, -1).Result()
+		if err != nil || len(names) != 1-i {
+			t.Fatalf("partitions are %q, %v", names, err)
 		}
-		return nil
-	})
-	if err != nil || stands.Position.Commit != 10 || refusals == 0 {
-		t.Fatalf("stands at %+v after %d refusals, %v", stands, refusals, err)
 	}
-	run(t, sink, 11)
-}
-
-// TestHoldEnds leaves a hold behind, as a scan does whose process dies.
-func TestHoldEnds(t *testing.T) {
-	sink := open(t, services.Redis(t))
-	defer sink.Close()
-	sink.holdTime = 200 * time.Millisecond
-	run(t, sink, 10)
-	dead := hold{sink: sink, target: load.Target, scan: "dead"}
-	if _, err := dead.take(t.Context(), "begin"); err != nil {
+	if err := errors.Join(sink.Activate(t.Context(), load.Target.Model, 1), sink.Drop(t.Context(), projections.Target{Model: "load", Generation: 2})); err != nil {
 		t.Fatal(err)
 	}
-	if err := sink.Drop(t.Context(), load.Target); !errors.Is(err, projections.ErrActive) {
-		t.Fatal(err)
-	}
-	if err := sink.Activate(t.Context(), load.Target.Model, 1); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := dead.page(t.Context(), "-"); err != nil {
-		t.Fatalf("a page while it is held: %v", err)
-	}
-	began := time.Now()
-	run(t, sink, 11) // waits for the end of the hold
-	if waited := time.Since(began); waited < sink.holdTime/2 {
-		t.Errorf("applied after %v", waited)
-	}
-	if _, err := dead.page(t.Context(), "-"); !errors.Is(err, errHoldLost) {
-		t.Errorf("a page without a hold: %v", err)
-	}
-	if _, err := dead.take(t.Context(), "renew"); !errors.Is(err, errHoldLost) {
-		t.Errorf("a renewal without a hold: %v", err)
+	keys, err := admin.Keys(t.Context(), "*").Result()
+	slices.Sort(keys)
+	if want := "[daybook:{load}:1:checkpoint daybook:{load}:active daybook:{load}:generations]"; err != nil || fmt.Sprint(keys) != want {
+		t.Fatalf("keys are %v, want %v", keys, want)
 	}
 }

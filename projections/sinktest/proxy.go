@@ -39,7 +39,7 @@ func NewProxy(t testing.TB, address string) (*Proxy, string) {
 	p.done.Go(p.accept)
 	t.Cleanup(func() {
 		p.Resume()
-		p.listener.Close()
+		_ = p.listener.Close()
 		p.Cut()
 		p.done.Wait()
 	})
@@ -78,7 +78,7 @@ func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.conns {
-		conn.Close()
+		_ = conn.Close()
 	}
 }
 
@@ -90,7 +90,7 @@ func (p *Proxy) accept() {
 		}
 		server, err := net.Dial("tcp4", p.server)
 		if err != nil {
-			client.Close()
+			_ = client.Close()
 			continue
 		}
 		p.mu.Lock()
@@ -106,8 +106,8 @@ var errLost = errors.New("lost")
 // forward passes data on until either side ends, and then ends both.
 func (p *Proxy) forward(to, from net.Conn, answers bool) {
 	defer func() {
-		to.Close()
-		from.Close()
+		_ = to.Close()
+		_ = from.Close()
 		p.mu.Lock()
 		delete(p.conns, from)
 		p.mu.Unlock()

@@ -5,7 +5,6 @@
 package commands
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -32,17 +31,11 @@ type Service struct {
 	menus  *aggregate[menu.State, menu.Command, menu.Event]
 	tabs   *aggregate[tab.State, tab.Command, tab.Event]
 
+	running  running
+	recent   recent
 	zones    zones
 	numbers  numbers
 	pairings *rate.Limiter
-}
-
-// RequestIndex helps to find the tab of an order that is repeated after its tab was closed. It may lag behind the log,
-// and even fail: then more of the log is read.
-type RequestIndex interface {
-	// Find returns the stream that has a command of a store, "" if it knows none, and the position up to which it
-	// knows every command.
-	Find(ctx context.Context, storeID, commandID string) (stream string, upTo eventstore.Position, err error)
 }
 
 // Folded streams that are kept, by kind. A folded tab takes a few KiB, a menu up to a few hundred.

@@ -27,15 +27,16 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // index is a request index that a test can make lag, and fail.
 type index struct {
 	mu     sync.Mutex
-	known  map[string]string
+	known  map[string]commands.Place
 	upTo   eventstore.Position
 	broken error
 }
 
-func (i *index) Find(_ context.Context, _, commandID string) (string, eventstore.Position, error) {
+func (i *index) Find(_ context.Context, _, commandID string) (commands.Place, bool, eventstore.Position, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.known[commandID], i.upTo, i.broken
+	at, found := i.known[commandID]
+	return at, found, i.upTo, i.broken
 }
 
 // restaurant is a store with a menu and a table, and the service that runs it.
@@ -79,7 +80,7 @@ func (r *restaurant) restart() {
 
 func (r *restaurant) request(key string, wanted any) commands.Request {
 	r.t.Helper()
-	return must(commands.NewRequest(r.secret, "scope", key, "owner:o1", "", "test", "route", wanted))
+	return must(commands.NewRequest(r.secret, "scope", key, "owner:o1", r.store.StoreID, "test", "route", wanted))
 }
 
 func (r *restaurant) field(a commands.Answer, name string) string {
@@ -169,24 +170,41 @@ func TestRepeatedOrderIsAnsweredAsTheFirstTime(t *testing.T) {
 	}
 }
 
-// TestIndexLeadsToOldTabs: where the index knows up to a position, only newer tabs are looked into.
-func TestIndexLeadsToOldTabs(t *testing.T) {
+// TestIndexIsBelieved: what the index knows is answered from there, and only what is newer than the index is read.
+func TestIndexIsBelieved(t *testing.T) {
 	r := newRestaurant(t)
 	first := must(r.order("k", 2))
 	tabID := r.field(first, "tabId")
 	must(r.pay("y", tabID))
-	must(r.pay("y2", r.field(must(r.order("k2", 1)), "tabId")))
-	must(r.order("k3", 1))
+	must(r.order("k2", 1)) // opens the next tab
 	commandID := r.request("k", commands.PlaceOrder{}).CommandID.String()
-	r.index.known, r.index.upTo = map[string]string{commandID: "tab-" + r.store.StoreID + "-" + tabID}, r.head()
+	r.index.known = map[string]commands.Place{commandID: {Stream: "tab-" + r.store.StoreID + "-" + tabID, Revision: 1}}
+	r.index.upTo = r.head()
 	r.restart()
 	if again := must(r.order("k", 2)); string(again.Body) != string(first.Body) {
 		t.Errorf("first %s, again %s", first.Body, again.Body)
 	}
-	// An index that wrongly claims to know everything is believed: that is its promise. So the walk really stops.
+	// One that claims to know everything, and does not, is believed: that is its promise. So nothing older is read.
 	r.index.known = nil
 	if again := must(r.order("k", 2)); string(again.Body) == string(first.Body) {
 		t.Error("more of the log was read than the index asked for")
+	}
+}
+
+// TestOneKeyOneEffectInAStore: a key that was used on one tab is refused on another, at once, later, and without an index.
+func TestOneKeyOneEffectInAStore(t *testing.T) {
+	r := newRestaurant(t)
+	first := r.field(must(r.order("k", 2)), "tabId")
+	must(r.pay("y", first))
+	second := r.field(must(r.order("k2", 1)), "tabId")
+	other := commands.TakePayment{Method: "CARD", CardCompany: "K"}
+	for _, prepare := range []func(){func() {}, r.restart, func() { r.index.broken = errors.New("down") }} {
+		prepare()
+		head := r.head()
+		_, err := r.service.TakePayment(t.Context(), r.store, second, r.request("y", other), other)
+		if !errors.Is(err, commands.ErrKeyReused) || r.head() != head {
+			t.Errorf("the key of another tab's payment: %v", err)
+		}
 	}
 }
 
@@ -201,7 +219,7 @@ func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
 			service = other
 		}
 		go func() {
-			answer, err := service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", "same", "device", "", "", "route", wanted)), wanted)
+			answer, err := service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", "same", "device", r.store.StoreID, "", "route", wanted)), wanted)
 			answers <- fmt.Sprint(string(answer.Body), answer.Position, err)
 		}()
 	}
@@ -229,7 +247,7 @@ func TestTabletsRaceForATab(t *testing.T) {
 		}
 		wait.Go(func() {
 			wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: 1}}}
-			answer := must(service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", fmt.Sprint(n), "device", "", "", "route", wanted)), wanted))
+			answer := must(service.PlaceOrder(t.Context(), r.device, must(commands.NewRequest(r.secret, "scope", fmt.Sprint(n), "device", r.store.StoreID, "", "route", wanted)), wanted))
 			tabs <- r.field(answer, "tabId")
 		})
 	}

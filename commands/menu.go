@@ -42,7 +42,7 @@ func (s *Service) AddProduct(ctx context.Context, storeID string, req Request, w
 		return Answer{}, errPriceNeeded
 	}
 	p := menu.Product{ProductID: req.newID("p"), Name: wanted.Name, Category: wanted.Category, Price: *wanted.Price}
-	return s.menus.execute(ctx, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusCreated,
 		decide: func(menu.State) (menu.Command, error) { return menu.AddProduct{Product: p, At: s.moment()}, nil },
 		answer: func(menu.State, []menu.Event) (any, error) { return p, nil },
@@ -54,7 +54,7 @@ func (s *Service) ChangeProduct(ctx context.Context, storeID, productID string, 
 	if wanted.BaseStock != nil {
 		return Answer{}, errStock
 	}
-	return s.menus.execute(ctx, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusOK,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.ChangeProduct{
@@ -70,7 +70,7 @@ func (s *Service) ChangeProduct(ctx context.Context, storeID, productID string, 
 
 // RemoveProduct takes a product off a store's menu.
 func (s *Service) RemoveProduct(ctx context.Context, storeID, productID string, req Request) (Answer, error) {
-	return s.menus.execute(ctx, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusNoContent,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.RemoveProduct{ProductID: productID, At: s.moment()}, nil

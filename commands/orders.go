@@ -27,12 +27,13 @@ type OrderLine struct {
 
 // PlaceOrder puts an order on the open tab of the tablet's table, opening one if there is none.
 func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
+	return s.once(ctx, req, func() (Answer, error) { return s.placeOrder(ctx, device, req, wanted) })
+}
+
+func (s *Service) placeOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
 	n, err := s.lastTab(ctx, device.StoreID, device.TableID)
 	if err != nil {
 		return Answer{}, err
-	}
-	if answer, found, err := s.earlierOrder(ctx, device, n, req); found || err != nil {
-		return answer, err
 	}
 	for {
 		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), req, wanted)
@@ -42,7 +43,7 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 			}
 			return answer, err
 		}
-		n++ // paid just now: the order opens the next tab
+		n++ // it is paid: the order opens the next tab
 	}
 }
 
@@ -82,32 +83,6 @@ func (s *Service) items(ctx context.Context, storeID string, lines []OrderLine) 
 		items[i] = tab.Item{Product: product, Quantity: line.Quantity}
 	}
 	return items, nil
-}
-
-// earlierOrder finds the answer to an order that was placed before, on a tab that may be closed by now. The index says
-// where it is, or, up to a position, that it is nowhere; only tabs that changed after that position, before the n-th
-// (which the order will ask itself), are left to look into.
-func (s *Service) earlierOrder(ctx context.Context, device auth.Device, n int, req Request) (Answer, bool, error) {
-	found, upTo, err := s.requests.Find(ctx, device.StoreID, req.CommandID.String())
-	if err != nil {
-		s.logger.WarnContext(ctx, "no request index: reading all tabs of the table instead", "error", err)
-		found, upTo = "", eventstore.Position{}
-	}
-	if found != "" {
-		return s.tabs.answered(ctx, found, req)
-	}
-	for k := n - 1; k >= 1; k-- {
-		name := stream.Tab(device.StoreID, tab.ID(device.TableID, k))
-		answer, found, err := s.tabs.answered(ctx, name, req)
-		if found || err != nil {
-			return answer, found, err
-		}
-		_, last, err := s.tabs.load(ctx, name)
-		if err != nil || !upTo.Before(last) {
-			return Answer{}, false, err
-		}
-	}
-	return Answer{}, false, nil
 }
 
 // lastTab returns the number of a table's newest tab, 1 if it has none yet. A stale hint is harmless: it is probed

@@ -160,6 +160,17 @@ func (r *Runner) checkSink(ctx context.Context) error {
 	return nil
 }
 
+// served is the target that was served when the runner last looked, or, if it never did, now.
+func (r *Runner) served(ctx context.Context) (Target, error) {
+	r.mu.Lock()
+	target := r.target
+	r.mu.Unlock()
+	if target.Generation > 0 {
+		return target, nil
+	}
+	return active(ctx, r.Sink, r.Model.Name)
+}
+
 // update changes the status and wakes everybody who waits for it.
 func (r *Runner) update(change func(*Status)) {
 	r.mu.Lock()

@@ -7,7 +7,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 
@@ -161,15 +160,10 @@ func (a *App) ready(ctx context.Context) error {
 // requestIndex answers the command side from the read model of requests.
 type requestIndex struct{ app *App }
 
-func (r requestIndex) Find(ctx context.Context, storeID, commandID string) (string, eventstore.Position, error) {
-	return projections.FindRequest(ctx, r.app.sinkOf[projections.Requests.Name], r.app.identity, storeID, commandID)
-}
-
-// identity is the log's.
-func (a *App) identity(ctx context.Context) (string, error) {
-	identity, err := a.Store.Identity(ctx)
-	if err != nil {
-		err = fmt.Errorf("identity of the log: %w", err)
+func (r requestIndex) Find(ctx context.Context, storeID, commandID string) (commands.Place, bool, eventstore.Position, error) {
+	row, upTo, err := projections.FindRequest(ctx, r.app.runners[projections.Requests.Name], storeID, commandID)
+	if row == nil || err != nil {
+		return commands.Place{}, false, upTo, err
 	}
-	return identity, err
+	return commands.Place{Stream: row.Stream, Revision: row.Revision}, true, upTo, nil
 }

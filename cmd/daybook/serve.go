@@ -64,7 +64,7 @@ type migrateCmd struct {
 func (c *migrateCmd) Run(p *program) error {
 	begin := time.Now()
 	if err := migrations.Up(p.ctx, c.Postgres); err != nil {
-		return err
+		return fmt.Errorf("DAYBOOK_POSTGRES (--postgres): %w", err)
 	}
 	fmt.Fprintf(p.err, "PostgreSQL has the current schema (%s).\n", time.Since(begin).Round(time.Millisecond))
 	return nil

@@ -1,0 +1,184 @@
+// Package httptests holds a real server against its OpenAPI document, over HTTP: what it must do, what it must refuse,
+// and what it must not give away.
+//
+// Not here: anything but tests; the rules themselves are tested where they stand (domain).
+package httptests
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"daybook/eventstore"
+	"daybook/internal/app"
+)
+
+// world is an installation in a directory of its own, with a server on a port of its own. Safe for concurrent use,
+// but for restart.
+type world struct {
+	dir    string
+	clock  *clock
+	output *output
+	http   *http.Client
+
+	app    *app.App
+	server *app.Server
+	base   string // http://host:port
+	end    func()
+
+	mu       sync.Mutex
+	position eventstore.Position // the newest that a command answered with
+	secrets  []string            // what must stand nowhere in clear
+	public   []string            // what does stand in the log, to prove that the search finds things
+}
+
+// newWorld opens an installation and serves it until the test ends. Then nothing secret may be found in what it leaves
+// behind.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{dir: t.TempDir(), clock: newClock(), output: &output{}, http: newHTTPClient()}
+	w.start(t)
+	t.Cleanup(func() {
+		w.stop(t)
+		w.searchSecrets(t)
+	})
+	return w
+}
+
+func newHTTPClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       20 * time.Second,
+	}
+}
+
+func (w *world) start(t *testing.T) {
+	t.Helper()
+	config := app.Config{
+		Data: w.dir, LocalSignIn: true, Now: w.clock.now,
+		Log: slog.New(slog.NewTextHandler(w.output, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	a, err := app.Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := a.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx) }()
+	w.app, w.server, w.base = a, server, "http://"+server.Address()
+	w.end = func() {
+		cancel()
+		w.http.CloseIdleConnections()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := a.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func (w *world) stop(t *testing.T) {
+	t.Helper()
+	w.end()
+	w.http.CloseIdleConnections()
+}
+
+// restart closes the installation and opens it again.
+func (w *world) restart(t *testing.T) {
+	t.Helper()
+	w.stop(t)
+	w.start(t)
+}
+
+// head is the end of the event log.
+func (w *world) head(t *testing.T) eventstore.Position {
+	t.Helper()
+	head, err := w.app.Store.Head(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head
+}
+
+// nothingHappens fails the test if work appends to the log.
+func (w *world) nothingHappens(t *testing.T, work func()) {
+	t.Helper()
+	before := w.head(t)
+	work()
+	if after := w.head(t); after != before {
+		t.Errorf("the log grew from %s to %s", before, after)
+	}
+}
+
+// owner returns an owner's access token. The name is a secret: it may stand in the file of profiles only.
+func (w *world) owner(t *testing.T, name string) string {
+	t.Helper()
+	id, err := w.app.Dir.Profiles().OwnerID(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := w.app.Owners.Issue(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.keepSecret(name, token)
+	return token
+}
+
+func (w *world) keepSecret(texts ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secrets = append(w.secrets, texts...)
+}
+
+// clock stands still, unless it is put forward. Safe for concurrent use.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// newClock shows noon of the reference system's example, in Seoul.
+func newClock() *clock {
+	return &clock{at: time.Date(2024, 12, 1, 12, 0, 0, 0, time.FixedZone("KST", 9*60*60))}
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// output collects what the server logs.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Clone(o.text.String())
+}

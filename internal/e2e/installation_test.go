@@ -213,7 +213,7 @@ func (o *output) String() string {
 
 func (o *output) tail() string {
 	text := o.String()
-	return text[max(0, len(text)-8<<10):]
+	return text[max(0, len(text)-2<<10):]
 }
 
 // eventually calls a function until it returns nil; after the deadline its last error fails the test.

@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"daybook/internal/services"
+)
+
+// here are the arguments of a server that must not start.
+var here = []string{"serve", "--addr", "127.0.0.1:0"}
+
+// TestRefusesDirectories: what is not ours, in use, or newer than the program is left alone.
+func TestRefusesDirectories(t *testing.T) {
+	t.Run("not ours", func(t *testing.T) {
+		in := install(t)
+		write(t, filepath.Join(in.data, "letter.txt"), "Dear Anna")
+		in.refused(here, "not a Daybook data directory", in.data, "letter.txt")
+		in.refused([]string{"token", "owner", "--subject", "anna"}, in.data)
+		if entries, err := os.ReadDir(in.data); err != nil || len(entries) != 1 {
+			t.Errorf("the directory holds %v %v, want what it held", entries, err)
+		}
+	})
+	t.Run("in use", func(t *testing.T) {
+		in := install(t)
+		s := in.serve()
+		in.refused(here, "in use", in.data)
+		in.awaitReady() // the first one is not disturbed
+		if code := s.stop(); code != 0 {
+			t.Errorf("exit code %d after SIGTERM", code)
+		}
+	})
+	t.Run("newer directory", func(t *testing.T) {
+		in := install(t)
+		write(t, filepath.Join(in.data, "daybook-data"), "99\n")
+		in.refused(here, "newer", in.data)
+	})
+	t.Run("newer read models", func(t *testing.T) {
+		in := install(t)
+		in.verify()
+		write(t, filepath.Join(in.data, "read", "daybook-read-models"), "99\n")
+		in.refused(here, "newer")
+	})
+	t.Run("newer PostgreSQL", func(t *testing.T) {
+		url := services.Postgres(t)
+		in := install(t, "DAYBOOK_POSTGRES="+url)
+		in.verify()
+		query(t, url, "INSERT INTO daybook_migrations (version_id, is_applied) VALUES (99999, true)")
+		in.refused([]string{"verify"}, "newer")
+	})
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefusesSettings: a setting that cannot be used is named, and no secret in it is repeated.
+func TestRefusesSettings(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	const secret = "s3cret"
+	for _, c := range []struct {
+		env   string
+		args  []string
+		words []string
+	}{
+		{"DAYBOOK_POSTGRES=postgres://anna:" + secret + "@127.0.0.1:many/daybook", here, []string{"DAYBOOK_POSTGRES"}},
+		{"DAYBOOK_POSTGRES=" + secret, here, []string{"DAYBOOK_POSTGRES"}},
+		{"DAYBOOK_POSTGRES=mysql://anna:" + secret + "@127.0.0.1/daybook", here, []string{"DAYBOOK_POSTGRES"}},
+		{"DAYBOOK_POSTGRES=mysql://anna:" + secret + "@127.0.0.1/daybook", []string{"migrate"}, []string{"DAYBOOK_POSTGRES"}},
+		{"DAYBOOK_REDIS=redis://:" + secret + "@127.0.0.1:many/0", here, []string{"DAYBOOK_REDIS"}},
+		{"DAYBOOK_REDIS=redis://:" + secret + "@127.0.0.1:6379/zero", here, []string{"DAYBOOK_REDIS"}},
+		{"DAYBOOK_REDIS=" + secret, here, []string{"DAYBOOK_REDIS"}},
+		{"DAYBOOK_EVENTSTORE=esdb://anna:" + secret + "@127.0.0.1:2113", here, []string{"DAYBOOK_EVENTSTORE"}},
+		{"", append(here, "--roles", "cook"), []string{"--roles", "cook"}},
+		{"", []string{"serve", "--addr", taken.Addr().String()}, []string{"--addr", "in use"}},
+		{"", []string{"serve", "--addr", "nowhere"}, []string{"--addr", "nowhere"}},
+		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"token", "owner", "--subject", "anna"}, []string{"sign-in"}},
+		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"import", "sales", "-", "--new-store", "Cafe", "--owner", "anna"}, []string{"sign-in"}},
+	} {
+		in := install(t, c.env)
+		if o := in.refused(c.args, c.words...); strings.Contains(o.stdout+o.stderr, secret) {
+			t.Errorf("%s: the secret is repeated:\n%s", c.env, o.stderr)
+		}
+	}
+	for _, args := range [][]string{{"serve", "--port", "1"}, {"fly"}, {"import", "sales", "x.csv", "--owner", "anna"}} {
+		if o := install(t).run(args...); o.code == 0 || o.stderr == "" {
+			t.Errorf("daybook %v: exit code %d, %q", args, o.code, o.stderr)
+		}
+	}
+}
+
+// TestTellsNoSecrets: a password that PostgreSQL or Redis refuses is not repeated, however often it is tried.
+func TestTellsNoSecrets(t *testing.T) {
+	const secret = "s3cret"
+	postgres, redis := withPassword(t, services.Postgres(t), secret), withPassword(t, services.Redis(t), secret)
+	in := install(t, "DAYBOOK_POSTGRES="+postgres, "DAYBOOK_REDIS="+redis)
+	s := in.launch("--addr", "127.0.0.1:0")
+	eventually(t, startMax, "it says that it cannot get in", func() error {
+		said := s.said.String()
+		if !strings.Contains(said, "postgres") || !strings.Contains(said, "redis") {
+			return errSays(said)
+		}
+		return nil
+	})
+	if strings.Contains(s.said.String(), secret) {
+		t.Errorf("the password is repeated:\n%s", s.said)
+	}
+}

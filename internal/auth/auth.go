@@ -61,7 +61,8 @@ const secretBytes = 32
 func LoadSecret(path string) (Secret, error) {
 	fresh := make([]byte, secretBytes)
 	rand.Read(fresh)
-	if err := createOnce(path, []byte(base64.StdEncoding.EncodeToString(fresh)+"\n")); err != nil {
+	err := createOnce(path, []byte(base64.StdEncoding.EncodeToString(fresh)+"\n"))
+	if err := errors.Join(err, syncDir(filepath.Dir(path))); err != nil {
 		return nil, fmt.Errorf("secret file: %w", err)
 	}
 	text, err := os.ReadFile(path)
@@ -93,6 +94,16 @@ func createOnce(path string, content []byte) error {
 		return err
 	}
 	return nil
+}
+
+// syncDir makes the names in a directory durable: a secret or an owner that is gone after a power cut leaves stores that
+// nobody can get into.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // key derives the key for one purpose, so that no key serves two.

@@ -51,7 +51,7 @@ func (p Profiles) OwnerID(subject string) (id string, err error) {
 	return ids[subject], p.write(ids)
 }
 
-// write replaces the file in one step.
+// write replaces the file in one step, durably.
 func (p Profiles) write(ids map[string]string) error {
 	text, err := json.MarshalIndent(ids, "", "  ")
 	if err != nil {
@@ -66,5 +66,5 @@ func (p Profiles) write(ids map[string]string) error {
 	if err := errors.Join(errWrite, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), p.path)
+	return errors.Join(os.Rename(f.Name(), p.path), syncDir(filepath.Dir(p.path)))
 }

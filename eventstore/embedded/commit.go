@@ -105,15 +105,14 @@ func (w *writer) admit(r *request) bool {
 	case w.group.written[r.stream]:
 		return false
 	}
-	conflict := &eventstore.Conflict{Stream: r.stream, Expected: r.expected, Actual: actual}
-	if r.last() > actual {
-		return refuse(conflict)
-	}
 	appended, same, err := w.store.repeated(r)
 	if err == nil && !same {
-		err = conflict
+		err = &eventstore.Conflict{Stream: r.stream, Expected: r.expected, Actual: actual}
 	}
-	r.answer <- answer{appended, err}
+	if err != nil {
+		return refuse(err)
+	}
+	r.answer <- answer{appended: appended}
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,6 +244,35 @@ func TestCrashAtEveryOperation(t *testing.T) {
 			image := func() *vfs.MemFS { return crashed.CrashClone(vfs.CrashCloneCfg{}) }
 			cutEverywhere(t, image, l.snapshot(), percent, random)
 		})
+	}
+}
+
+// The power is cut while Pebble changes to a new manifest, and any of the names in the directory may be lost.
+func TestCrashWhileTheManifestChanges(t *testing.T) {
+	var l ledger
+	random := rand.New(rand.NewPCG(11, 11))
+	fs := vfs.NewCrashableMem()
+	if err := l.write(open(t, memory(fs)), 1, 20, random); err != nil {
+		t.Fatal(err)
+	}
+	fs = fs.CrashClone(vfs.CrashCloneCfg{})
+	var cuts []*vfs.MemFS
+	s := open(t, memory(errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if strings.Contains(op.Path, "marker.manifest") {
+			for range 12 {
+				cuts = append(cuts, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: random}))
+			}
+		}
+		return nil
+	}))))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(cuts) == 0 {
+		t.Fatal("the manifest did not change")
+	}
+	for _, cut := range cuts {
+		verify(t, cut, l.snapshot())
 	}
 }
 

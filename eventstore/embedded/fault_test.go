@@ -147,9 +147,15 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 	if found, err := s.Partitions(ctx, "tab"); err != nil || len(found) != 0 {
 		t.Errorf("partitions are %v, %v", found, err)
 	}
+	go func() { // waits behind the first and is given up before its turn
+		_, err := s.Append(short, "tab-a-2", eventstore.NoStream, given)
+		result <- err
+	}()
 	cancel()
-	if err := <-result; !errors.Is(err, context.Canceled) {
-		t.Errorf("append: %v", err)
+	for range 2 {
+		if err := <-result; !errors.Is(err, context.Canceled) {
+			t.Errorf("append: %v", err)
+		}
 	}
 	close(goOn)
 	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].ID != given[0].ID {
@@ -157,5 +163,8 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 	}
 	if a, err := s.Append(ctx, "tab-a-1", eventstore.NoStream, given); err != nil || a.Position.Commit != 1 {
 		t.Errorf("repeated: %+v, %v", a, err)
+	}
+	for range s.ReadStream(ctx, "tab-a-2", eventstore.StreamRead{}) {
+		t.Error("an append that was given up before its turn was written")
 	}
 }

@@ -142,6 +142,30 @@ func TestOpenRefusesAnOlderCopyOfTheFiles(t *testing.T) {
 	}
 }
 
+// After a clean Close everything is in tables.
+func TestAClosedLogNeedsNoWriteAheadLog(t *testing.T) {
+	dir := closedLog(t)
+	logs, err := filepath.Glob(dir + "/pebble/*.log")
+	if err != nil || len(logs) == 0 {
+		t.Fatal(logs, err)
+	}
+	for _, path := range logs {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, embedded.Options{Dir: dir, Logger: quiet})
+	n := 0
+	for _, err := range s.ReadStream(context.Background(), "tab-a-1", eventstore.StreamRead{}) {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d events", n)
+	}
+}
+
 func TestSubscribeAfterTheEndIsRefused(t *testing.T) {
 	s := open(t, memory(vfs.NewMem()))
 	appendSome(t, s, "tab-a-1", 3)

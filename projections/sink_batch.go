@@ -2,6 +2,7 @@ package projections
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -17,15 +18,19 @@ import (
 //   - Adds of one field are added up in their order; ErrOverflow if that sum leaves the int64 range;
 //   - an Add after a Delete or a Set counts on from there and becomes a Set; after a Put it is ErrNotCounter.
 //
-// It returns ErrInvalid, naming the rule, for a batch that no sink takes.
-func (b Batch) Net() ([]Change, error) {
+// It returns ErrInvalid, naming the rule, for a batch that no sink takes, and looks at the context now and then, as
+// a large batch takes its time.
+func (b Batch) Net(ctx context.Context) ([]Change, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
 	type name struct{ partition, field string }
 	places := make(map[name]int, len(b.Changes))
 	net := make([]Change, 0, len(b.Changes))
-	for _, change := range b.Changes {
+	for i, change := range b.Changes {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err := change.check(); err != nil {
 			return nil, err
 		}

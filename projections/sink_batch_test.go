@@ -32,7 +32,7 @@ func TestNet(t *testing.T) {
 	} {
 		other := Change{"p", "other", Add, nil, 1}
 		batch := Batch{To: Checkpoint{Log: "log"}, Changes: append([]Change{other}, append(c.changes, other)...)}
-		got, err := batch.Net()
+		got, err := batch.Net(t.Context())
 		if c.err != nil {
 			if !errors.Is(err, c.err) {
 				t.Errorf("%s: error is %v, want %v", c.name, err, c.err)

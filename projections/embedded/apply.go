@@ -36,7 +36,7 @@ func (s *Sink) prepare(ctx context.Context, target projections.Target, batch pro
 	if err := target.Check(); err != nil {
 		return nil, nil, err
 	}
-	net, err := batch.Net()
+	net, err := batch.Net(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

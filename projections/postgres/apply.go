@@ -69,7 +69,7 @@ func (s *Sink) Apply(ctx context.Context, target projections.Target, batch proje
 	if err := target.Check(); err != nil {
 		return err
 	}
-	net, err := batch.Net()
+	net, err := batch.Net(ctx)
 	if err != nil {
 		return err
 	}

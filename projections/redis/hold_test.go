@@ -15,14 +15,14 @@ import (
 func TestHoldIsRenewed(t *testing.T) {
 	sink := open(t, services.Redis(t))
 	defer sink.Close()
-	sink.holdTime = 200 * time.Millisecond
+	sink.holdTime = time.Second
 	run(t, sink, 10)
 	refusals := 0
 	stands, err := sink.Scan(t.Context(), load.Target, func(partition string, _ projections.Entry) error {
 		if partition != "left" || refusals > 0 {
 			return nil
 		}
-		for began := time.Now(); time.Since(began) < 5*sink.holdTime; refusals++ {
+		for began := time.Now(); time.Since(began) < 3*sink.holdTime; refusals++ {
 			ctx, cancel := context.WithTimeout(t.Context(), sink.holdTime)
 			err := load.Run(ctx, sink, 11, func(uint64) { t.Error("applied") })
 			cancel()
@@ -42,7 +42,7 @@ func TestHoldIsRenewed(t *testing.T) {
 func TestHoldEnds(t *testing.T) {
 	sink := open(t, services.Redis(t))
 	defer sink.Close()
-	sink.holdTime = 200 * time.Millisecond
+	sink.holdTime = time.Second
 	run(t, sink, 10)
 	dead := hold{sink: sink, target: load.Target, scan: "dead"}
 	if _, err := dead.take(t.Context(), "begin"); err != nil {

@@ -141,21 +141,23 @@ func testRace(f *fixture, sinks []projections.Sink) {
 	f.same(len(got), 11)
 }
 
-// large is a batch of 100,000 counters, which one by one have the given delta, and as many rows as wanted in between.
-func large(from projections.Checkpoint, delta int64, rows int) projections.Batch {
-	changes := make([]projections.Change, 100_000)
+// large is a batch of n changes, each of another field.
+func large(from projections.Checkpoint, n int, change func(partition, field string) projections.Change) projections.Batch {
+	changes := make([]projections.Change, n)
 	for i := range changes {
-		partition, field := fmt.Sprintf("store %d", i%37), fmt.Sprintf("product %d", i)
-		changes[i] = add(partition, field, delta)
-		if i < rows {
-			changes[i] = put(partition, field, `{"name":"아메리카노"}`)
-		}
+		changes[i] = change(fmt.Sprintf("store %d", i%37), fmt.Sprintf("product %d", i))
 	}
 	return batch(from, changes...)
 }
 
+// adding is the change of large that adds.
+func adding(delta int64) func(partition, field string) projections.Change {
+	return func(partition, field string) projections.Change { return add(partition, field, delta) }
+}
+
 func testLarge(f *fixture) {
-	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, math.MaxInt64-1, 0)))
+	const n = 100_000
+	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, n, adding(math.MaxInt64-1))))
 	f.at = next(f.at)
 	check := func(want string) {
 		f.Helper()
@@ -170,20 +172,22 @@ func testLarge(f *fixture) {
 				}
 			}
 		}
-		f.same(fields, 100_000)
+		f.same(fields, n)
 	}
 	check(fmt.Sprint(int64(math.MaxInt64 - 1)))
 
-	failing := large(f.at, 1, 0)
+	failing := large(f.at, n, adding(1))
 	failing.Changes[len(failing.Changes)-1].Delta = 2
 	f.is(f.sink.Apply(f.Context(), f.target, failing), projections.ErrOverflow)
 	check(fmt.Sprint(int64(math.MaxInt64 - 1)))
 
-	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, 1, 0)))
+	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, n, adding(1))))
 	f.at = next(f.at)
 	check(fmt.Sprint(int64(math.MaxInt64)))
 
-	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, 0, 100_000)))
+	f.ok(f.sink.Apply(f.Context(), f.target, large(f.at, n, func(partition, field string) projections.Change {
+		return put(partition, field, `{"name":"아메리카노"}`)
+	})))
 	f.at = next(f.at)
 	check(`{"name":"아메리카노"}`)
 }

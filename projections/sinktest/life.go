@@ -117,12 +117,15 @@ func (f *fixture) inTime(began time.Time, contextTime time.Duration) {
 	}
 }
 
+// interruptedChanges of a batch take a sink some hundred milliseconds.
+const interruptedChanges = 30_000
+
 // testEndingContext ends contexts in the middle of large batches and of a scan, by deadline and by cancelling. What was
 // applied then must be all or nothing, and the sink must be as good as before.
 func testEndingContext(f *fixture) {
 	applied := int64(0)
 	for i, patience := range []time.Duration{time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond} {
-		large := large(f.at, 1, 0)
+		large := large(f.at, interruptedChanges, adding(1))
 		ctx, cancel := context.WithTimeout(f.Context(), patience)
 		if i%2 == 1 {
 			cancel()
@@ -185,7 +188,7 @@ func (f *fixture) holdsLarge(n int64) {
 		}
 	}
 	if n > 0 {
-		f.same(counters, 100_000)
+		f.same(counters, interruptedChanges)
 	}
 }
 

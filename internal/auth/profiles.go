@@ -43,8 +43,14 @@ func (p Profiles) OwnerID(subject string) (id string, err error) {
 		if err := json.Unmarshal(text, &ids); err != nil {
 			return "", fmt.Errorf("%s: %w", p.path, err)
 		}
+		if ids == nil { // "null"
+			return "", fmt.Errorf("%s: not an object of names and ids", p.path)
+		}
 	}
 	if id, known := ids[subject]; known {
+		if !ValidID(id) {
+			return "", fmt.Errorf("%s: the id of one name is damaged", p.path)
+		}
 		return id, nil
 	}
 	ids[subject] = "o" + RandomText(10)

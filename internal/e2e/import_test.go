@@ -42,7 +42,6 @@ func TestImport(t *testing.T) {
 		in := install(t)
 		in.serve()
 		first := in.importWhole(t, file)
-		file.check(t, in, first.StoreID) // at once: the import has waited for the figures
 		in.importNothing(t, file, first)
 		file.check(t, in, first.StoreID)
 	})

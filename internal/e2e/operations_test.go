@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -109,49 +108,4 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo sold nothing on %s", day.Start)
 		}
 	}
-}
-
-// TestStopsInOrder: on SIGTERM the server answers every request that it has taken, and takes no others. So what was
-// not answered has had no effect.
-func TestStopsInOrder(t *testing.T) {
-	in := install(t)
-	s := in.serve()
-	r := in.owner("anna").cafe(t, 8)
-	transport := &http.Transport{DisableKeepAlives: true} // an idle connection may be closed just as a request is sent
-	var mu sync.Mutex
-	var orders []string
-	var guests sync.WaitGroup
-	for _, at := range r.tablets {
-		at.http = &http.Client{Transport: transport}
-		guests.Go(func() {
-			for n := 0; ; n++ {
-				body := orderBody{[]orderLine{{r.products[0].ProductID, 1}}}
-				reply, err := at.try(http.MethodPost, "/v1/orders", fmt.Sprint(at.table[6:], "-", n), body)
-				if err != nil {
-					return // it is gone
-				}
-				var answer orderAnswer
-				decode(t, "order", reply, http.StatusCreated, &answer)
-				mu.Lock()
-				orders = append(orders, answer.OrderID)
-				mu.Unlock()
-			}
-		})
-	}
-	eventually(t, startMax, "orders are placed", func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(orders) < 100 {
-			return fmt.Errorf("%d orders", len(orders))
-		}
-		return nil
-	})
-	if code := s.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
-	guests.Wait()
-	in.serve()
-	in.verify()
-	got, _ := r.ledger(t)
-	sameSet(t, "orders", got, orders)
 }

@@ -64,7 +64,7 @@ func TestKill(t *testing.T) {
 		}
 		lines := bufio.NewScanner(output)
 		seen := uint64(0)
-		for range 1 + rand.IntN(3000) {
+		for range 1 + rand.IntN(1000) {
 			if !lines.Scan() {
 				t.Fatal("the child ended by itself")
 			}
@@ -95,8 +95,8 @@ func TestPowerCut(t *testing.T) {
 		seed := rand.Uint64()
 		clones = append(clones, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rand.IntN(101), RNG: rand.New(rand.NewPCG(seed, position))}))
 	}
-	err := load.Run(t.Context(), sink, 3000, func(position uint64) {
-		if rand.IntN(60) == 0 {
+	err := load.Run(t.Context(), sink, 1000, func(position uint64) {
+		if rand.IntN(25) == 0 {
 			cut(position)
 		}
 	})
@@ -107,12 +107,12 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, clone := range clones {
-		again := open(t, Options{Dir: "d", FS: clone})
+		again := open(t, Options{Dir: "d", FS: clone, CacheBytes: 1 << 20, MemTableBytes: 64 << 10})
 		load.Check(t, again)
-		if err := load.Run(t.Context(), again, 3050, func(uint64) {}); err != nil {
+		if err := load.Run(t.Context(), again, 1050, func(uint64) {}); err != nil {
 			t.Fatal(err)
 		}
-		if position := load.Check(t, again); position != 3050 {
+		if position := load.Check(t, again); position != 1050 {
 			t.Fatalf("stands at %d", position)
 		}
 		if err := again.Close(); err != nil {
@@ -122,7 +122,7 @@ func TestPowerCut(t *testing.T) {
 	// Close brought everything to the disk.
 	again := open(t, Options{Dir: "d", FS: fs.CrashClone(vfs.CrashCloneCfg{})})
 	defer again.Close()
-	if position := load.Check(t, again); position != 3000 {
+	if position := load.Check(t, again); position != 1000 {
 		t.Fatalf("stands at %d after a power cut after Close", position)
 	}
 }
@@ -138,7 +138,7 @@ func TestPowerCutAnywhere(t *testing.T) {
 					t.Logf("%d operations, every %d. cut", at, stride)
 					return
 				}
-				sink := open(t, Options{Dir: "d", FS: cut})
+				sink := open(t, Options{Dir: "d", FS: cut, MemTableBytes: 256 << 10})
 				load.Check(t, sink)
 				if err := load.Run(t.Context(), sink, 50, func(uint64) {}); err != nil {
 					t.Fatal(err)
@@ -164,7 +164,7 @@ func cutAt(t *testing.T, at int64, percent int) (cut *vfs.MemFS) {
 		return nil
 	}))
 	for until := uint64(15); until <= 30; until += 15 {
-		sink := open(t, Options{Dir: "d", FS: counting})
+		sink := open(t, Options{Dir: "d", FS: counting, MemTableBytes: 256 << 10})
 		if err := load.Run(t.Context(), sink, until, func(uint64) {}); err != nil {
 			t.Fatal(err)
 		}

@@ -13,8 +13,9 @@ import (
 // Bounds of one group, that is of one synced write. Far below half of a memory table, above which Pebble takes another
 // path; a single append is below them by the port's limits.
 const (
-	groupBytesMax  = 4 << 20
-	groupEventsMax = 8192
+	groupBytesMax    = 4 << 20
+	groupEventsMax   = 8192
+	groupRequestsMax = 8192 // those that are refused included, so that none of the others waits long
 )
 
 // commitLoop is the only writer. It takes everything that waits, writes it with one sync, and answers all.
@@ -55,8 +56,8 @@ type group struct {
 	batch    *pebble.Batch
 	requests []*request
 	answers  []answer
-	written  map[string]bool // streams
-	last     uint64          // position
+	written  map[string]eventstore.Revision // streams' last revisions as the group makes them
+	last     uint64                         // position
 	bytes    int
 	created  time.Time
 }
@@ -65,8 +66,8 @@ type group struct {
 // only after this group is written, if it met one.
 func (w *writer) gather(r *request) (held *request) {
 	s := w.store
-	w.group = group{batch: s.db.NewBatch(), written: map[string]bool{}, last: s.head.Load(), created: s.options.Now()}
-	for {
+	w.group = group{batch: s.db.NewBatch(), written: map[string]eventstore.Revision{}, last: s.head.Load(), created: s.options.Now()}
+	for range groupRequestsMax {
 		if !w.admit(r) {
 			return r
 		}
@@ -77,6 +78,7 @@ func (w *writer) gather(r *request) (held *request) {
 			return nil
 		}
 	}
+	return r
 }
 
 // admit adds a request to the group or answers it. It returns false if what is true depends on the group's being
@@ -102,7 +104,8 @@ func (w *writer) admit(r *request) bool {
 			return refuse(w.store.fail(err))
 		}
 		return true
-	case w.group.written[r.stream]:
+	}
+	if _, written := w.group.written[r.stream]; written {
 		return false
 	}
 	appended, same, err := w.store.repeated(r)
@@ -118,6 +121,9 @@ func (w *writer) admit(r *request) bool {
 
 // revision returns a stream's last revision, this group's included.
 func (w *writer) revision(stream string) (eventstore.Revision, error) {
+	if revision, ok := w.group.written[stream]; ok {
+		return revision, nil
+	}
 	if revision, ok := w.heads.get(stream); ok {
 		return revision, nil
 	}
@@ -139,7 +145,7 @@ func (w *writer) add(r *request) error {
 		}
 	}
 	g.bytes += r.bytes
-	g.written[r.stream] = true
+	g.written[r.stream] = r.last()
 	w.heads.put(r.stream, r.last())
 	g.requests = append(g.requests, r)
 	g.answers = append(g.answers, answer{appended: eventstore.Appended{Revision: r.last(), Position: place(g.last)}})

@@ -119,34 +119,24 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 		}
 		return nil
 	}))))
+	appendSome(t, s, "tab-a-1", 1)
 	sub, err := s.Subscribe(ctx, eventstore.Position{}, eventstore.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := sub.Next(ctx); err != nil || !b.CaughtUp {
+	if b, err := sub.Next(ctx); err != nil || !b.CaughtUp || len(b.Events) != 1 {
 		t.Fatalf("got %+v, %v", b, err)
 	}
 	given := []eventstore.NewEvent{{ID: uuid.New(), Type: "x", Data: []byte("{}")}}
 	slow.Store(true)
 	short, cancel := context.WithCancel(ctx)
-	result := make(chan error, 1)
+	result := make(chan error, 2)
 	go func() {
-		_, err := s.Append(short, "tab-a-1", eventstore.NoStream, given)
+		_, err := s.Append(short, "tab-a-1", 0, given)
 		result <- err
 	}()
 	<-syncing
-	for range s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{}) {
-		t.Error("the stream can be read")
-	}
-	for range s.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}) {
-		t.Error("the log can be read")
-	}
-	if head, err := s.Head(ctx); err != nil || !head.IsZero() {
-		t.Errorf("head is %v, %v", head, err)
-	}
-	if found, err := s.Partitions(ctx, "tab"); err != nil || len(found) != 0 {
-		t.Errorf("partitions are %v, %v", found, err)
-	}
+	wantFirstOnly(t, s)
 	go func() { // waits behind the first and is given up before its turn
 		_, err := s.Append(short, "tab-a-2", eventstore.NoStream, given)
 		result <- err
@@ -161,10 +151,38 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].ID != given[0].ID {
 		t.Errorf("got %+v, %v", b, err)
 	}
-	if a, err := s.Append(ctx, "tab-a-1", eventstore.NoStream, given); err != nil || a.Position.Commit != 1 {
+	if a, err := s.Append(ctx, "tab-a-1", 0, given); err != nil || a.Position.Commit != 2 {
 		t.Errorf("repeated: %+v, %v", a, err)
 	}
 	for range s.ReadStream(ctx, "tab-a-2", eventstore.StreamRead{}) {
 		t.Error("an append that was given up before its turn was written")
+	}
+}
+
+// wantFirstOnly demands that every way of reading shows the first event of tab-a-1 and no other.
+func wantFirstOnly(t *testing.T, s *embedded.Store) {
+	t.Helper()
+	ctx := context.Background()
+	for name, seq := range map[string]func(func(eventstore.Event, error) bool){
+		"stream":           s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{}),
+		"stream backward":  s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{Direction: eventstore.Backward, From: eventstore.Last}),
+		"stream from 1":    s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{Direction: eventstore.Backward, From: 1}),
+		"log":              s.ReadAll(ctx, eventstore.LogRead{}),
+		"log backward":     s.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}),
+		"partition":        s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{}),
+		"partition beyond": s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{To: eventstore.Position{Commit: 9, Prepare: 9}}),
+	} {
+		n := 0
+		for e, err := range seq {
+			if n++; err != nil || e.Position.Commit != 1 {
+				t.Errorf("%s: %+v, %v", name, e, err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s: %d events", name, n)
+		}
+	}
+	if head, err := s.Head(ctx); err != nil || head.Commit != 1 {
+		t.Errorf("head is %v, %v", head, err)
 	}
 }

@@ -104,44 +104,16 @@ func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *folded
 	return nil
 }
 
-// load returns a stream's present state and the position of its last event.
-func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, eventstore.Position, error) {
+// load returns a stream's present state.
+func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, error) {
 	s, release, err := a.hold(ctx, name)
 	if err != nil {
 		var none S
-		return none, eventstore.Position{}, err
+		return none, err
 	}
 	defer release()
 	err = a.refresh(ctx, name, s)
-	return s.state, s.position, err
-}
-
-// answered returns the first answer to a command, if the stream has its events. Error: ErrKeyReused.
-func (a *aggregate[S, C, E]) answered(ctx context.Context, name string, req Request) (Answer, bool, error) {
-	s, release, err := a.hold(ctx, name)
-	if err != nil {
-		return Answer{}, false, err
-	}
-	defer release()
-	if err := a.refresh(ctx, name, s); err != nil {
-		return Answer{}, false, err
-	}
-	return a.firstAnswer(ctx, name, s, req)
-}
-
-func (a *aggregate[S, C, E]) firstAnswer(ctx context.Context, name string, s *foldedStream[S], req Request) (Answer, bool, error) {
-	revision, met := s.commands[req.CommandID]
-	if !met {
-		return Answer{}, false, nil
-	}
-	for e, err := range a.store.ReadStream(ctx, name, eventstore.StreamRead{From: revision, Limit: 1}) {
-		if err != nil {
-			return Answer{}, false, err
-		}
-		answer, err := req.repeated(e)
-		return answer, true, err
-	}
-	return Answer{}, false, fmt.Errorf("stream %s has lost revision %d", name, revision)
+	return s.state, err
 }
 
 // decision is what a use case tells execute: what is wanted, given the present state, and what to answer. With no
@@ -165,8 +137,8 @@ func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Reque
 		if err := a.refresh(ctx, name, s); err != nil {
 			return Answer{}, err
 		}
-		if answer, repeated, err := a.firstAnswer(ctx, name, s, req); repeated || err != nil {
-			return answer, err
+		if revision, repeated := s.commands[req.CommandID]; repeated {
+			return firstAnswer(ctx, a.store, Place{name, revision}, req)
 		}
 		answer, err := a.attempt(ctx, name, s, req, d)
 		var conflict *eventstore.Conflict

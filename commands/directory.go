@@ -28,7 +28,7 @@ func (s *Service) ownedState(ctx context.Context, ownerID, storeID string) (stor
 	if !auth.ValidID(storeID) {
 		return store.State{}, store.ErrUnknown
 	}
-	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	state, err := s.stores.load(ctx, stream.Store(storeID))
 	if err == nil && (state.StoreID == "" || state.OwnerID != ownerID) {
 		err = store.ErrUnknown
 	}
@@ -41,7 +41,7 @@ func (s *Service) Device(ctx context.Context, token string) (auth.Device, error)
 	if !ok {
 		return auth.Device{}, auth.ErrToken
 	}
-	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	state, err := s.stores.load(ctx, stream.Store(storeID))
 	if err != nil {
 		return auth.Device{}, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) Device(ctx context.Context, token string) (auth.Device, error)
 
 // OpenedAt is when a store was opened.
 func (s *Service) OpenedAt(ctx context.Context, storeID string) (time.Time, error) {
-	state, _, err := s.stores.load(ctx, stream.Store(storeID))
+	state, err := s.stores.load(ctx, stream.Store(storeID))
 	return state.OpenedAt, err
 }
 

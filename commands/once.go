@@ -46,7 +46,12 @@ func (s *Service) once(ctx context.Context, req Request, do func() (Answer, erro
 	if !found {
 		return do()
 	}
-	for e, err := range s.log.ReadStream(ctx, at.Stream, eventstore.StreamRead{From: at.Revision, Limit: 1}) {
+	return firstAnswer(ctx, s.log, at, req)
+}
+
+// firstAnswer reads the answer that was recorded with a command's last event. Error: ErrKeyReused.
+func firstAnswer(ctx context.Context, log eventstore.Store, at Place, req Request) (Answer, error) {
+	for e, err := range log.ReadStream(ctx, at.Stream, eventstore.StreamRead{From: at.Revision, Limit: 1}) {
 		if err != nil {
 			return Answer{}, err
 		}

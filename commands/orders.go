@@ -70,7 +70,7 @@ func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string,
 
 // items looks the lines' products up in the store's menu as it is now.
 func (s *Service) items(ctx context.Context, storeID string, lines []OrderLine) ([]tab.Item, error) {
-	offered, _, err := s.menus.load(ctx, stream.Menu(storeID))
+	offered, err := s.menus.load(ctx, stream.Menu(storeID))
 	if err != nil {
 		return nil, err
 	}

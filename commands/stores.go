@@ -147,7 +147,7 @@ func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest
 		return Answer{}, store.ErrCode
 	}
 	pairingID := auth.PairingID(wanted.PairingCode)
-	code, _, err := s.codes.load(ctx, stream.Pairing(pairingID))
+	code, err := s.codes.load(ctx, stream.Pairing(pairingID))
 	if err != nil {
 		return Answer{}, err
 	}

@@ -16,6 +16,7 @@ import (
 // exception is an error as EventStoreDB tells it: a gRPC status, and in the trailers its name and details.
 type exception struct {
 	code    codes.Code
+	name    string
 	message string
 	trailer metadata.MD
 }
@@ -23,25 +24,35 @@ type exception struct {
 func (e *exception) Error() string { return e.message }
 
 func newException(code codes.Code, name, message string, details ...string) *exception {
-	return &exception{code, message, metadata.Pairs(append([]string{"exception", name}, details...)...)}
+	return &exception{code, name, message, metadata.Pairs(append([]string{"exception", name}, details...)...)}
 }
 
+// Names of exceptions, by which clients know them.
+const (
+	accessDeniedName  = "access-denied"
+	streamDeletedName = "stream-deleted"
+	tooLargeName      = "maximum-append-size-exceeded"
+	groupExistsName   = "persistent-subscription-exists"
+	notLeaderName     = "not-leader"
+	wrongVersionName  = "wrong-expected-version"
+)
+
 func accessDenied() error {
-	return newException(codes.PermissionDenied, "access-denied", "Access Denied.")
+	return newException(codes.PermissionDenied, accessDeniedName, "Access Denied.")
 }
 
 func streamDeleted(stream string) error {
-	return newException(codes.FailedPrecondition, "stream-deleted", "Event stream '"+stream+"' is deleted.", "stream-name", stream)
+	return newException(codes.FailedPrecondition, streamDeletedName, "Event stream '"+stream+"' is deleted.", "stream-name", stream)
 }
 
 func appendTooLarge() error {
 	max := strconv.Itoa(eventstore.AppendBytesMax)
-	return newException(codes.InvalidArgument, "maximum-append-size-exceeded",
+	return newException(codes.InvalidArgument, tooLargeName,
 		"Maximum Append Size of "+max+" Exceeded.", "maximum-append-size", max)
 }
 
 func groupExists(stream, group string) error {
-	return newException(codes.AlreadyExists, "persistent-subscription-exists",
+	return newException(codes.AlreadyExists, groupExistsName,
 		"Subscription group "+group+" on stream "+stream+" exists.", "stream-name", stream, "group-name", group)
 }
 
@@ -52,7 +63,7 @@ func (n *node) notLeader() error {
 	if err != nil {
 		return err
 	}
-	return newException(codes.NotFound, "not-leader", "Leader info available",
+	return newException(codes.NotFound, notLeaderName, "Leader info available",
 		"leader-endpoint-host", host, "leader-endpoint-port", port)
 }
 
@@ -69,7 +80,7 @@ func (w *wrongVersion) Error() string {
 }
 
 func (w *wrongVersion) exception() *exception {
-	return newException(codes.FailedPrecondition, "wrong-expected-version", w.Error(), "stream-name", w.stream,
+	return newException(codes.FailedPrecondition, wrongVersionName, w.Error(), "stream-name", w.stream,
 		"expected-version", w.expected.String(), "actual-version", strconv.FormatInt(int64(w.actual), 10))
 }
 

@@ -9,8 +9,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -20,9 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"daybook/eventstore/embedded"
 	"daybook/eventstore/esdbserver"
 )
 
@@ -34,17 +29,33 @@ const suiteMax = 2 * time.Minute
 // The tests dial these. The first is the leader.
 var members = []string{"localhost:2111", "localhost:2112", "localhost:2113"}
 
-//go:embed outcomes.txt
-var outcomesText string
+//go:embed cluster.txt
+var clusterText string
+
+//go:embed single.txt
+var singleText string
 
 func TestClientSuite(t *testing.T) {
-	expected := parseOutcomes(t, outcomesText)
 	dir := t.TempDir()
 	binary := compile(t, dir)
 	certificates := writeCertificates(t, filepath.Join(dir, "certs"))
-	serveCluster(t, certificates)
-	got := run(t, binary, layOut(t, dir), expected.notRun())
-	compare(t, expected, got)
+	database := newPrepared()
+	database.writeExpectations(t, filepath.Join(dir, "resources", "test"))
+	folder := filepath.Join(dir, "esdb") // from here the tests look for ../certs and ../resources
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("Cluster", func(t *testing.T) {
+		serveCluster(t, certificates)
+		expected := parseOutcomes(t, clusterText)
+		compare(t, expected, run(t, binary, folder, expected.notRun(), "CLUSTER=true"))
+	})
+	t.Run("Single", func(t *testing.T) {
+		docker := serveDaemon(t, certificates, database)
+		expected := parseOutcomes(t, singleText)
+		compare(t, expected, run(t, binary, folder, expected.notRun(),
+			"DOCKER_HOST="+docker, "TC_HOST=localhost", "TESTCONTAINERS_RYUK_DISABLED=true"))
+	})
 }
 
 // compile builds the client module's own tests.
@@ -58,29 +69,9 @@ func compile(t *testing.T, dir string) string {
 	return binary
 }
 
-// layOut makes a folder like the client module's: its tests find ../certs and ../resources from their own.
-func layOut(t *testing.T, dir string) string {
-	command := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Module.Dir}}", clientPackage)
-	command.Dir = "module"
-	source, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v: %v", command, err)
-	}
-	err = os.Symlink(filepath.Join(strings.TrimSpace(string(source)), "resources"), filepath.Join(dir, "resources"))
-	folder := filepath.Join(dir, "esdb")
-	if err := errors.Join(err, os.Mkdir(folder, 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	return folder
-}
-
 // serveCluster serves one store on all members' addresses, until the test ends.
 func serveCluster(t *testing.T, c certificates) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openStore(t, time.Now)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, len(members))
 	for i, member := range members {
@@ -88,7 +79,7 @@ func serveCluster(t *testing.T, c certificates) {
 		if err != nil {
 			t.Fatalf("the client's tests know no other address: %v", err)
 		}
-		server := esdbserver.New(store, options(c, i > 0))
+		server := esdbserver.New(store, options(c, members, i > 0))
 		go func() { ended <- server.Serve(ctx, listener) }()
 	}
 	t.Cleanup(func() {
@@ -104,7 +95,7 @@ func serveCluster(t *testing.T, c certificates) {
 	})
 }
 
-func options(c certificates, follower bool) esdbserver.Options {
+func options(c certificates, members []string, follower bool) esdbserver.Options {
 	return esdbserver.Options{
 		TLS:          &tls.Config{Certificates: []tls.Certificate{c.node}, MinVersion: tls.VersionTLS12},
 		ClientCAs:    pool(c.ca),
@@ -122,7 +113,7 @@ func pool(ca *x509.Certificate) *x509.CertPool {
 }
 
 // run returns what became of each test.
-func run(t *testing.T, binary, folder string, notRun []string) map[string]outcome {
+func run(t *testing.T, binary, folder string, notRun []string, env ...string) map[string]outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), suiteMax)
 	defer cancel()
 	args := []string{"-test.v", "-test.timeout", suiteMax.String()}
@@ -131,7 +122,7 @@ func run(t *testing.T, binary, folder string, notRun []string) map[string]outcom
 	}
 	command := exec.CommandContext(ctx, binary, args...)
 	command.Dir = folder
-	command.Env = append(os.Environ(), "CLUSTER=true", "EVENTSTORE_INSECURE=false")
+	command.Env = append(append(os.Environ(), "EVENTSTORE_INSECURE=false"), env...)
 	output, err := command.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
@@ -181,7 +172,7 @@ func compare(t *testing.T, expected outcomes, got map[string]outcome) {
 	}
 	for name, listed := range expected {
 		if _, ran := got[name]; ran == (listed.outcome == notRun) {
-			t.Errorf("outcomes.txt: %s is listed as %q; ran: %v", name, listed.outcome, ran)
+			t.Errorf("the list: %s is listed as %q; ran: %v", name, listed.outcome, ran)
 		}
 	}
 	t.Logf("the client's own tests: %d passed, %d failed, %d skipped themselves, %d listed as not run",
@@ -224,7 +215,7 @@ func parseOutcomes(t *testing.T, text string) outcomes {
 		}
 		parts := strings.SplitN(line, ": ", 3)
 		if len(parts) != 3 || !valid(outcome(parts[0])) {
-			t.Fatal(fmt.Errorf("outcomes.txt: %q", line))
+			t.Fatal(fmt.Errorf("the list: %q", line))
 		}
 		all[parts[1]] = listed{outcome(parts[0]), parts[2]}
 	}

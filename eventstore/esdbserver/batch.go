@@ -126,6 +126,8 @@ func (s *streamsService) writeBatch(ctx context.Context, b *batch) (written, err
 
 func (b *batch) expectation() (expectation, error) {
 	switch o := b.options; {
+	case !given(o, "expected_stream_position"):
+		return 0, errNoExpectation
 	case o.GetNoStream() != nil:
 		return noStream, nil
 	case o.GetAny() != nil:

@@ -6,9 +6,7 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"daybook/eventstore/esdbserver"
@@ -17,14 +15,7 @@ import (
 // The client has no batch append, so these tests speak the protocol.
 func startBatches(t *testing.T, options esdbserver.Options) streams.Streams_BatchAppendClient {
 	t.Helper()
-	options.Logger = quiet
-	address, _ := serve(t, esdbserver.New(openStore(t), options), "127.0.0.1:0")
-	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = connection.Close() })
-	call, err := streams.NewStreamsClient(connection).BatchAppend(context10(t))
+	call, err := connect(t, options).BatchAppend(context10(t))
 	if err != nil {
 		t.Fatal(err)
 	}

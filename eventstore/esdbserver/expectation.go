@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"daybook/eventstore"
 )
@@ -23,6 +25,7 @@ func (x expectation) String() string { return strconv.FormatInt(int64(x), 10) }
 
 // expecting is what the options of Append, Delete and Tombstone have in common.
 type expecting interface {
+	proto.Message
 	GetStreamIdentifier() *shared.StreamIdentifier
 	GetRevision() uint64
 	GetNoStream() *shared.Empty
@@ -32,6 +35,8 @@ type expecting interface {
 
 func parseExpectation(o expecting) (expectation, error) {
 	switch {
+	case !given(o, "expected_stream_revision"):
+		return 0, errNoExpectation
 	case o.GetNoStream() != nil:
 		return noStream, nil
 	case o.GetAny() != nil:
@@ -41,6 +46,14 @@ func parseExpectation(o expecting) (expectation, error) {
 	}
 	n, err := revision(o.GetRevision())
 	return expectation(n), err
+}
+
+var errNoExpectation = invalid("no expected revision")
+
+// given says whether a message has any of the alternatives of a field. To take a missing one for revision 0 would be wrong.
+func given(m proto.Message, field protoreflect.Name) bool {
+	r := m.ProtoReflect()
+	return r.WhichOneof(r.Descriptor().Oneofs().ByName(field)) != nil
 }
 
 // resolve returns the revision to append after. It is false if the expectation cannot hold. One that names a revision

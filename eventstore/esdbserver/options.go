@@ -13,7 +13,7 @@ type Options struct {
 	// TLS encrypts, nil for plain text.
 	TLS *tls.Config
 	// ClientCAs sign certificates that users may show instead of a password: the common name is the user's. A
-	// certificate that they did not sign is refused, password or not. It needs TLS; nil: certificates are not asked for.
+	// certificate that they did not sign is refused, password or not. It needs TLS and Users; nil: none is asked for.
 	ClientCAs *x509.CertPool
 	// Users who may call, by name. Empty: everybody may do everything.
 	Users map[string]User

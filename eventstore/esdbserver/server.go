@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -117,7 +116,6 @@ type node struct {
 	*Server
 	address  string
 	stopping chan struct{}
-	calls    sync.WaitGroup
 }
 
 func (n *node) grpcOptions() []grpc.ServerOption {

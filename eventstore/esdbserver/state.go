@@ -89,8 +89,11 @@ func (s *Server) state(ctx context.Context, stream string) (streamState, error) 
 	if ok {
 		state.last, state.tombstoned = last.Revision, last.Type == tombstoneType
 	}
-	if strings.HasPrefix(stream, metaPrefix) {
+	switch {
+	case strings.HasPrefix(stream, metaPrefix):
 		state.retention = metaRetention
+		return state, nil
+	case len(metaPrefix)+len(stream) > eventstore.StreamNameMax: // so it has none, and cannot get any
 		return state, nil
 	}
 	meta, ok, err := s.lastEvent(ctx, metaPrefix+stream)

@@ -93,11 +93,18 @@ func (d *daemon) start(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.containers[r.PathValue("id")]
-	store := openStore(d.t, time.Now)
+	open := func() (*embedded.Store, error) { return openStore(time.Now) }
 	if slices.Contains(c.env, preparedEnv) {
-		store = d.prepared.open(d.t)
+		open = d.prepared.open
 	}
-	c.port, c.stop = d.serve(store)
+	store, err := open()
+	if err == nil {
+		c.port, c.stop, err = d.serve(store)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -125,10 +132,10 @@ func (d *daemon) stop(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve serves a store, and on the same port the page that tells whether a container is ready.
-func (d *daemon) serve(store *embedded.Store) (port int, stop func()) {
+func (d *daemon) serve(store *embedded.Store) (port int, stop func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		d.t.Fatal(err)
+		return 0, nil, err
 	}
 	browsers, clients := split(listener)
 	health := httptest.NewUnstartedServer(answer("live"))
@@ -140,7 +147,7 @@ func (d *daemon) serve(store *embedded.Store) (port int, stop func()) {
 	ended := make(chan error, 1)
 	server := esdbserver.New(store, options(d.certificates, nil, false))
 	go func() { ended <- server.Serve(ctx, clients) }()
-	return listener.Addr().(*net.TCPAddr).Port, func() {
+	stop = func() {
 		cancel()
 		if err := <-ended; err != nil {
 			d.t.Error(err)
@@ -150,13 +157,10 @@ func (d *daemon) serve(store *embedded.Store) (port int, stop func()) {
 			d.t.Error(err)
 		}
 	}
+	return listener.Addr().(*net.TCPAddr).Port, stop, nil
 }
 
-func openStore(t *testing.T, now func() time.Time) *embedded.Store {
-	store, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Now: now, Logger: slog.New(slog.DiscardHandler),
+func openStore(now func() time.Time) (*embedded.Store, error) {
+	return embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Now: now, Logger: slog.New(slog.DiscardHandler),
 		MemTableBytes: 4 << 20, CacheBytes: 4 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
 }

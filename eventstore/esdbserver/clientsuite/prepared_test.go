@@ -1,7 +1,9 @@
 package clientsuite_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,32 +51,36 @@ func newPrepared() (p prepared) {
 }
 
 // open makes a store of the events and notes the positions that they get.
-func (p prepared) open(t *testing.T) *embedded.Store {
-	store := openStore(t, func() time.Time { return created })
+func (p prepared) open() (*embedded.Store, error) {
+	store, err := openStore(func() time.Time { return created })
+	if err != nil {
+		return nil, err
+	}
 	for begin := 0; begin < len(p.events); begin += eventstore.AppendMax {
 		part := p.events[begin : begin+eventstore.AppendMax]
 		batch := make([]eventstore.NewEvent, len(part))
 		for i, e := range part {
 			batch[i] = eventstore.NewEvent{ID: e.ID, Type: e.Type, Data: e.Data, Metadata: e.Metadata}
 		}
-		appended, err := store.Append(t.Context(), part[0].Stream, part[0].Revision-1, batch)
+		appended, err := store.Append(context.Background(), part[0].Stream, part[0].Revision-1, batch)
 		if err != nil {
-			t.Fatal(err)
+			return nil, errors.Join(err, store.Close())
 		}
 		for i := range part { // positions have no gaps
 			n := appended.Position.Commit - uint64(len(part)-1-i)
 			part[i].Position = eventstore.Position{Commit: n, Prepare: n}
 		}
 	}
-	return store
+	return store, nil
 }
 
 // writeExpectations writes the files that the tests compare with into a folder.
 func (p prepared) writeExpectations(t *testing.T, folder string) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	store, err := p.open() // for the positions
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.open(t).Close(); err != nil { // for the positions
+	if err := errors.Join(os.MkdirAll(folder, 0o700), store.Close()); err != nil {
 		t.Fatal(err)
 	}
 	save := func(name string, content any) {

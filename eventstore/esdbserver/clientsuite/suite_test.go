@@ -71,7 +71,10 @@ func compile(t *testing.T, dir string) string {
 
 // serveCluster serves one store on all members' addresses, until the test ends.
 func serveCluster(t *testing.T, c certificates) {
-	store := openStore(t, time.Now)
+	store, err := openStore(time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, len(members))
 	for i, member := range members {
@@ -134,11 +137,13 @@ func run(t *testing.T, binary, folder string, notRun []string, env ...string) ma
 			got[m[2]] = outcome(m[1])
 		}
 	}
-	if t.Failed() || testing.Verbose() || bytes.Contains(output, []byte("panic:")) {
-		t.Logf("%v:\n%s", command, output)
-	}
+	t.Cleanup(func() {
+		if t.Failed() || testing.Verbose() {
+			t.Logf("%v:\n%s", command, output)
+		}
+	})
 	if len(got) == 0 {
-		t.Fatalf("%v: %v\n%s", command, err, output)
+		t.Fatalf("%v: %v", command, err)
 	}
 	return got
 }

@@ -110,7 +110,7 @@ func (s *Store) dial() (*link, error) {
 	})
 	if err == nil {
 		l.version = version
-		err = s.sameLog(l)
+		err = s.sameLog(s.life, l)
 	}
 	if s.life.Err() != nil {
 		err = eventstore.ErrClosed

@@ -84,7 +84,9 @@ func judgeStatus(err error) error {
 		return fmt.Errorf("%w: the server does not accept the user name or password", eventstore.ErrUnavailable)
 	case codes.PermissionDenied:
 		return fmt.Errorf("%w: the server does not allow this to the user", eventstore.ErrUnavailable)
-	case codes.InvalidArgument, codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.AlreadyExists:
+	case codes.InvalidArgument, codes.OutOfRange:
+		return fmt.Errorf("%w: the server refused: %w", eventstore.ErrInvalid, err)
+	case codes.FailedPrecondition, codes.Unimplemented, codes.AlreadyExists:
 		return fmt.Errorf("the server refused: %w", err)
 	}
 	if strings.Contains(inner.Error(), "authentication handshake failed") { // gRPC gives it as text only

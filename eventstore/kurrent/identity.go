@@ -88,17 +88,19 @@ func (s *Store) readIdentity(ctx context.Context, l *link) (string, error) {
 	return "", nil
 }
 
-// sameLog refuses a server that holds another log than before: what is known of positions would be wrong there.
-func (s *Store) sameLog(l *link) error {
+// sameLog closes a link to a server that holds another log than before: what is known of positions would be wrong
+// there. It can tell once the identity was asked for.
+func (s *Store) sameLog(ctx context.Context, l *link) error {
 	s.mu.Lock()
 	known := s.identity
 	s.mu.Unlock()
 	if known == "" {
 		return nil
 	}
-	found, err := s.readIdentity(s.life, l)
+	found, err := s.readIdentity(ctx, l)
 	if err == nil && found != known {
-		return fmt.Errorf("%w: the server holds another log, %q instead of %q", eventstore.ErrUnavailable, found, known)
+		err = fmt.Errorf("%w: the server holds another log, %q instead of %q", eventstore.ErrUnavailable, found, known)
+		l.kill(err)
 	}
 	return err
 }

@@ -88,6 +88,9 @@ func (f *subscription) session(at *eventstore.Position) error {
 	if err != nil {
 		return err
 	}
+	if err := f.store.sameLog(f.life, l); err != nil { // the server may have been replaced unnoticed
+		return err
+	}
 	put := func(e eventstore.Event) bool {
 		if !ours(e.Stream, e.Type) || !at.Before(e.Position) {
 			return true

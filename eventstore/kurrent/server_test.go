@@ -123,7 +123,7 @@ func TestContract(t *testing.T) {
 		store := server.open()
 		servers[store] = server
 		return store
-	}, eventstoretest.Options{Reopen: func(t *testing.T, old eventstore.Store) eventstore.Store {
+	}, eventstoretest.Options{Server: true, Reopen: func(t *testing.T, old eventstore.Store) eventstore.Store {
 		server := servers[old]
 		if err := old.Close(); err != nil {
 			t.Fatal(err)
@@ -145,5 +145,5 @@ func TestContractOnAServer(t *testing.T) {
 	}
 	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
 		return open(t, kurrent.Options{URL: url, Logger: logger()})
-	}, eventstoretest.Options{Shared: true})
+	}, eventstoretest.Options{Server: true, Shared: true})
 }

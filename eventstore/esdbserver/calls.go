@@ -3,11 +3,14 @@ package esdbserver
 import (
 	"context"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
-
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"daybook/eventstore"
 )
 
 // open methods are what a client calls before it has shown who it is.
@@ -44,10 +47,28 @@ func (n *node) stream(srv any, out grpc.ServerStream, info *grpc.StreamServerInf
 	if err == nil {
 		return nil
 	}
+	if info.IsClientStream && !info.IsServerStream {
+		drain(out)
+	}
 	trailer, err := n.wireError(info.FullMethod, err)
 	out.SetTrailer(trailer)
 	return err
 }
+
+// drain takes what the client still has to say before it is told an error. The Go client would not ask for the error
+// if it could not send everything: it would report "EOF" instead.
+func drain(in grpc.ServerStream) {
+	var req streams.AppendReq
+	for bytes, n := 0, 0; bytes < messageBytesMax && n < drainMax; n++ {
+		if in.RecvMsg(&req) != nil {
+			return
+		}
+		bytes += proto.Size(&req)
+	}
+}
+
+// drainMax messages are more than any append that could be taken has.
+const drainMax = 2 * eventstore.AppendMax
 
 // call is a stream whose context knows the user.
 type call struct {

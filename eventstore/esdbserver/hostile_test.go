@@ -56,10 +56,13 @@ func TestHostileForgetsIDs(t *testing.T) {
 	wantEqual(t, "head after a repetition at a revision", head(t, store), place(2))
 }
 
+// It is told the client also while that is still sending.
 func TestHostileNamesTheLeader(t *testing.T) {
 	client, store := start(t, esdbserver.Options{Hostile: &esdbserver.Hostile{NotLeader: 1}})
-	_, err := client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, note(0))
-	wantCode(t, err, esdb.ErrorCodeNotLeader)
+	for range 30 {
+		_, err := client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, notes(0, 50)...)
+		wantCode(t, err, esdb.ErrorCodeNotLeader)
+	}
 	wantEqual(t, "head", head(t, store), place(0))
 }
 

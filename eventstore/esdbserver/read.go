@@ -185,7 +185,7 @@ func (o *sender) notFound(stream string) error {
 	}})
 }
 
-func (o *sender) checkpoint(at eventstore.Position) error {
+func (o *sender) sendCheckpoint(at eventstore.Position) error {
 	return o.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
 		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: at.Commit, PreparePosition: at.Prepare},
 	}})

@@ -177,7 +177,7 @@ func (s *streamsService) checkpoint(f *follower, at eventstore.Position, catches
 		return nil
 	}
 	f.told = at
-	return f.sender.checkpoint(at)
+	return f.sendCheckpoint(at)
 }
 
 // deliver sends an event to a subscriber, unless trouble ends the subscription here.

@@ -1,6 +1,7 @@
 package esdbserver_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -129,4 +130,30 @@ func TestSubscriptionsEndWithTheServer(t *testing.T) {
 		t.Fatalf("serves %s", again)
 	}
 	mustAppend(t, dial(t, address), "s", esdb.NoStream{}, note(0))
+}
+
+// A subscription begins in the past and goes on in the present; nothing is lost or repeated where they meet, also not
+// while others append.
+func TestPastMeetsPresent(t *testing.T) {
+	client, _ := start(t, esdbserver.Options{})
+	const n = 400
+	mustAppend(t, client, "s", esdb.NoStream{}, note(0))
+	go func() {
+		for i := 1; i < n; i++ {
+			_, _ = client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, note(i))
+		}
+	}()
+	for next := 0; next < n; next += n / 8 {
+		s, err := client.SubscribeToStream(context10(t), "s", esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want := 0; want < next+n/8; {
+			if word := heard(t, s, 1)[0]; word != "caught up" {
+				wantEqual(t, "the next event", word, strconv.Itoa(want))
+				want++
+			}
+		}
+		_ = s.Close()
+	}
 }

@@ -6,7 +6,10 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"daybook/eventstore/esdbserver"
@@ -73,6 +76,9 @@ func TestBatchAppend(t *testing.T) {
 	wantEqual(t, "answered", resp.CorrelationId.GetString_(), two.GetString_())
 	wantEqual(t, "position", resp.GetSuccess().GetPosition().GetCommitPosition(), 4)
 
+	resp = exchange(t, call, batchOf(one, toNewStream("three"), true, "1"))
+	wantEqual(t, "revision of a batch that has an old one's id", resp.GetSuccess().GetCurrentRevision(), 0)
+
 	resp = exchange(t, call, batchOf(textUUID(), toNewStream("one"), true, "4"))
 	wantEqual(t, "code", codes.Code(resp.GetError().GetCode()), codes.FailedPrecondition)
 	var wrong shared.WrongExpectedVersion
@@ -94,4 +100,23 @@ func TestBatchAppendRefusals(t *testing.T) {
 	}
 	resp = exchange(t, call, batchOf(textUUID(), nil, true, "1"))
 	wantEqual(t, "code without options", codes.Code(resp.GetError().GetCode()), codes.InvalidArgument)
+}
+
+// A call that never ends does not keep the server from ending.
+func TestServerEndsWhileACallIsOpen(t *testing.T) {
+	address, stop := serve(t, esdbserver.New(openStore(t), esdbserver.Options{Logger: quiet}), "127.0.0.1:0")
+	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	call, err := streams.NewStreamsClient(connection).BatchAppend(context10(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, call, batchOf(textUUID(), toNewStream("one"), true, "1"))
+	stop()
+	if _, err := call.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the call ended with %v", err)
+	}
 }

@@ -121,7 +121,6 @@ func (s *streamsService) readAll(o *streams.ReadReq_Options_AllOptions, f filter
 	if o.GetEnd() != nil {
 		from = head.Commit + 1
 	}
-	from = min(from, head.Commit+1)
 	read := eventstore.LogRead{Direction: eventstore.Direction(backward), Filter: f.store}
 	switch {
 	case limit == 0, backward && from == 0, !backward && from > head.Commit:

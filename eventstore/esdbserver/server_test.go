@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,11 +110,64 @@ func TestDeletedStreamBeginsAnew(t *testing.T) {
 	}
 	_, err = read.Recv()
 	wantCode(t, err, esdb.ErrorCodeResourceNotFound)
+	_, err = client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.StreamExists{}}, note(2))
+	if err == nil || !strings.Contains(err.Error(), "got 'no_stream'") {
+		t.Errorf("an append to a deleted stream that must exist: %v", err)
+	}
 	wantEqual(t, "revision", mustAppend(t, client, "s", esdb.NoStream{}, note(2)).NextExpectedVersion, 2)
 	read, err = client.ReadStream(context10(t), "s", esdb.ReadStreamOptions{}, 9)
 	wantEqual(t, "what is seen", datas(t, read, err), []string{"2"})
 	read, err = client.ReadStream(context10(t), "s", esdb.ReadStreamOptions{From: esdb.End{}, Direction: esdb.Backwards}, 9)
 	wantEqual(t, "what is seen backwards", datas(t, read, err), []string{"2"})
+}
+
+// Of many who begin a deleted stream anew, one does, and the others are told.
+func TestDeletedStreamBeginsAnewOnce(t *testing.T) {
+	client, store := start(t, esdbserver.Options{})
+	mustAppend(t, client, "s", esdb.NoStream{}, note(0))
+	if _, err := client.DeleteStream(context10(t), "s", esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+		t.Fatal(err)
+	}
+	const many = 20
+	results := make(chan error, many)
+	for range many {
+		go func() {
+			_, err := client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, note(1))
+			results <- err
+		}()
+	}
+	won := 0
+	for range many {
+		err := <-results
+		if err == nil {
+			won++
+			continue
+		}
+		wantCode(t, err, esdb.ErrorCodeWrongExpectedVersion)
+	}
+	wantEqual(t, "winners", won, 1)
+	for e, err := range store.ReadStream(t.Context(), "s", eventstore.StreamRead{From: eventstore.Last, Direction: eventstore.Backward, Limit: 1}) {
+		wantEqual(t, "last revision", e.Revision, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTombstoneIsTheEnd(t *testing.T) {
+	client, _ := start(t, esdbserver.Options{})
+	mustAppend(t, client, "s", esdb.NoStream{}, note(0))
+	if _, err := client.TombstoneStream(context10(t), "s", esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Revision(0)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, expected := range []esdb.ExpectedRevision{esdb.Any{}, esdb.NoStream{}, esdb.StreamExists{}, esdb.Revision(0), esdb.Revision(1)} {
+		_, err := client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: expected}, note(1))
+		wantCode(t, err, esdb.ErrorCodeStreamDeleted)
+	}
+	_, err := client.SubscribeToStream(context10(t), "s", esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+	wantCode(t, err, esdb.ErrorCodeStreamDeleted)
+	_, err = client.DeleteStream(context10(t), "s", esdb.DeleteStreamOptions{})
+	wantCode(t, err, esdb.ErrorCodeStreamDeleted)
 }
 
 func TestRetentionHidesEvents(t *testing.T) {
@@ -145,7 +199,12 @@ func TestLinksAreResolved(t *testing.T) {
 	link := func(to string) esdb.EventData {
 		return esdb.EventData{EventID: uuid.New(), EventType: "$>", Data: []byte(to)}
 	}
-	mustAppend(t, client, "links", esdb.NoStream{}, link("1@s"), link("7@s"))
+	metadata := esdb.StreamMetadata{}
+	metadata.SetTruncateBefore(1)
+	if _, err := client.SetStreamMetadata(context10(t), "s", esdb.AppendToStreamOptions{}, metadata); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, client, "links", esdb.NoStream{}, link("1@s"), link("7@s"), link("0@s"), link("?"))
 	read, err := client.ReadStream(context10(t), "links", esdb.ReadStreamOptions{ResolveLinkTos: true}, 9)
 	if err != nil {
 		t.Fatal(err)
@@ -156,9 +215,11 @@ func TestLinksAreResolved(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEqual(t, "resolved", string(good.Event.Data)+" by "+string(good.Link.Data), "1 by 1@s")
-	bad, err := read.Recv()
-	if err != nil || bad.Event != nil || bad.Link == nil {
-		t.Errorf("a link that leads nowhere: %+v, %v", bad, err)
+	for range 3 {
+		bad, err := read.Recv()
+		if err != nil || bad.Event != nil || bad.Link == nil {
+			t.Errorf("a link that leads nowhere: %+v, %v", bad, err)
+		}
 	}
 }
 

@@ -1,11 +1,15 @@
 package esdbserver_test
 
 import (
+	"context"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 
+	"daybook/eventstore"
 	"daybook/eventstore/esdbserver"
 )
 
@@ -135,25 +139,55 @@ func TestSubscriptionsEndWithTheServer(t *testing.T) {
 // A subscription begins in the past and goes on in the present; nothing is lost or repeated where they meet, also not
 // while others append.
 func TestPastMeetsPresent(t *testing.T) {
-	client, _ := start(t, esdbserver.Options{})
-	const n = 400
+	client, store := start(t, esdbserver.Options{})
 	mustAppend(t, client, "s", esdb.NoStream{}, note(0))
+	var last atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	over := make(chan struct{})
 	go func() {
-		for i := 1; i < n; i++ {
-			_, _ = client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, note(i))
+		defer close(over)
+		for n := 1; ctx.Err() == nil; n++ {
+			e := eventstore.NewEvent{ID: uuid.New(), Type: "noted.v1", Data: []byte(strconv.Itoa(n))}
+			if _, err := store.Append(ctx, "s", eventstore.Revision(n-1), []eventstore.NewEvent{e}); err == nil {
+				last.Store(int64(n))
+			}
 		}
 	}()
-	for next := 0; next < n; next += n / 8 {
-		s, err := client.SubscribeToStream(context10(t), "s", esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+	for range 50 {
+		after := last.Load()
+		s, err := client.SubscribeToStream(context10(t), "s", esdb.SubscribeToStreamOptions{From: esdb.Revision(uint64(after))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for want := 0; want < next+n/8; {
+		for want := after + 1; want < after+100; {
 			if word := heard(t, s, 1)[0]; word != "caught up" {
-				wantEqual(t, "the next event", word, strconv.Itoa(want))
+				wantEqual(t, "the next event", word, strconv.FormatInt(want, 10))
 				want++
 			}
 		}
+		_ = s.Close()
+	}
+	stop()
+	<-over
+}
+
+func TestCaughtUpFollowsACheckpoint(t *testing.T) {
+	filter := &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: []string{"wanted"}}
+	for _, c := range []struct {
+		hostile *esdbserver.Hostile
+		want    []string
+	}{
+		{nil, []string{"0", "3!", "caught up"}},
+		{&esdbserver.Hostile{BareCaughtUp: true}, []string{"0", "caught up"}},
+	} {
+		client, _ := start(t, esdbserver.Options{Hostile: c.hostile})
+		mustAppend(t, client, "wanted", esdb.NoStream{}, note(0))
+		mustAppend(t, client, "other", esdb.NoStream{}, notes(0, 2)...)
+		s, err := client.SubscribeToAll(context10(t), esdb.SubscribeToAllOptions{From: esdb.Start{}, Filter: filter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEqual(t, "what is heard", heard(t, s, len(c.want)), c.want)
 		_ = s.Close()
 	}
 }

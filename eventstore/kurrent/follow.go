@@ -15,8 +15,8 @@ import (
 )
 
 // follow runs one subscription of the library, from a position that the server may or may not include, until a
-// function returns false (nil) or the subscription is dropped.
-func (l *link) follow(ctx context.Context, after eventstore.Position, filter *esdb.SubscriptionFilter, event func(eventstore.Event) bool, caughtUp func() bool) error {
+// function returns false (nil), began fails or the subscription is dropped.
+func (l *link) follow(ctx context.Context, after eventstore.Position, filter *esdb.SubscriptionFilter, began func() error, event func(eventstore.Event) bool, caughtUp func() bool) error {
 	options := esdb.SubscribeToAllOptions{
 		From: esdb.Start{}, Filter: filter,
 		MaxSearchWindow: 1024, CheckpointInterval: 64, // few checkpoints: none is believed
@@ -31,6 +31,9 @@ func (l *link) follow(ctx context.Context, after eventstore.Position, filter *es
 		return err
 	}
 	defer sub.Close() //nolint:errcheck // it returns nil
+	if err := began(); err != nil {
+		return err
+	}
 	for {
 		notice, err := l.notice(sub)
 		switch {
@@ -72,7 +75,7 @@ func (l *link) notice(sub *esdb.Subscription) (notice *esdb.SubscriptionEvent, e
 func (s *Store) filtered(ctx context.Context, l *link, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Event, error] {
 	return s.pull(ctx, func(ctx context.Context, box *inbox) error {
 		put := func(e eventstore.Event) bool { return box.put(ctx, e, true) }
-		err := l.follow(toLeader(ctx), after, serverFilter(filter), put, func() bool { return false })
+		err := l.follow(toLeader(ctx), after, serverFilter(filter), func() error { return nil }, put, func() bool { return false })
 		if err == nil {
 			err = ctx.Err()
 		}

@@ -137,6 +137,9 @@ func guard[T any](ctx context.Context, l *link, call func(ctx context.Context) (
 	defer leave()
 	defer l.survive(&err)
 	result, err = call(ctx)
+	if status.Code(err) == codes.Unavailable { // a read that could not begin: the library does not log that
+		l.kill(err)
+	}
 	return result, l.judge(err)
 }
 

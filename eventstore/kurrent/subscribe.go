@@ -48,7 +48,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 	done()
 	f := &subscription{store: s, filter: filter, box: newInbox(after), position: after, told: after}
 	f.life, f.end = context.WithCancelCause(s.life)
-	if !s.spawn(f.run) {
+	if !s.spawn(func() { f.run(after) }) {
 		return nil, eventstore.ErrClosed
 	}
 	return f, nil
@@ -61,9 +61,9 @@ func (f *subscription) Close() error {
 }
 
 // run follows the log for ever, from where the last connection stopped.
-func (f *subscription) run() {
+func (f *subscription) run(at eventstore.Position) {
 	pauses := backoff{first: callPauseFirst, max: callPauseMax}
-	for at := f.position; ; {
+	for {
 		before := at
 		err := f.session(&at)
 		switch {
@@ -88,9 +88,6 @@ func (f *subscription) session(at *eventstore.Position) error {
 	if err != nil {
 		return err
 	}
-	if err := f.store.sameLog(f.life, l); err != nil { // the server may have been replaced unnoticed
-		return err
-	}
 	put := func(e eventstore.Event) bool {
 		if !ours(e.Stream, e.Type) || !at.Before(e.Position) {
 			return true
@@ -99,7 +96,9 @@ func (f *subscription) session(at *eventstore.Position) error {
 		f.store.meet(e.Position)
 		return f.box.put(f.life, e, f.filter.Matches(e.Stream, e.Type))
 	}
-	return l.follow(f.life, *at, esdb.ExcludeSystemEventsFilter(), put, func() bool { return true })
+	// The server may have been replaced unnoticed. What is learned now stays true while this subscription lives.
+	began := func() error { return f.store.sameLog(f.life, l) }
+	return l.follow(f.life, *at, esdb.ExcludeSystemEventsFilter(), began, put, func() bool { return true })
 }
 
 // Next is eventstore.Subscription's.

@@ -28,6 +28,8 @@ type Options struct {
 	// Shared says that the log may hold other events, for example a server's own. Subtests that need an empty log or
 	// exclusive positions then look at their own streams only.
 	Shared bool
+	// Server says that streams whose names begin with '$' follow a server's rules. The suite then leaves them alone.
+	Server bool
 	// Writers is the number of goroutines in tests of concurrency. 0 means 8.
 	Writers int
 }

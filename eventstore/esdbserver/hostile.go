@@ -1,0 +1,133 @@
+package esdbserver
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Hostile makes a server give only what KurrentDB promises, for tests of clients. Each number N means: about one in N
+// occasions, 0 for never. Which occasions is decided by the seed and by counting them, so that one client that makes
+// the same calls meets the same trouble.
+type Hostile struct {
+	Seed uint64
+	// Forget drops the memory of event ids that were appended without an exact expectation. Ids at an exact revision
+	// are never forgotten: KurrentDB promises those.
+	Forget bool
+	// BareCaughtUp leaves out the checkpoint before caught-up, so that the client does not learn where it stands.
+	BareCaughtUp bool
+	// LoseAnswer ends an append that was committed with Unavailable; LateAnswer keeps the answer until the call's end.
+	LoseAnswer, LateAnswer int
+	// DropSubscription ends a subscription in place of an event.
+	DropSubscription int
+	// NotLeader refuses a write, naming the leader.
+	NotLeader int
+	// Slow lets a call wait for SlowFor before it begins.
+	Slow    int
+	SlowFor time.Duration
+	// Down begins, with a call, a time of DownFor in which all calls and subscriptions end with Unavailable.
+	Down    int
+	DownFor time.Duration
+}
+
+// trouble counts the occasions of a Hostile. nil makes none.
+type trouble struct {
+	Hostile
+	lost, late, dropped, refused, slowed, downs atomic.Uint64
+	downUntil                                   atomic.Int64 // nanoseconds since 1970
+}
+
+func newTrouble(h *Hostile) *trouble {
+	if h == nil {
+		return nil
+	}
+	return &trouble{Hostile: *h}
+}
+
+// Salts keep the kinds of trouble apart that have the same N.
+const (
+	loseSalt uint64 = iota + 1
+	lateSalt
+	dropSalt
+	leaderSalt
+	slowSalt
+	downSalt
+)
+
+func (t *trouble) happens(count *atomic.Uint64, every int, salt uint64) bool {
+	if every <= 0 {
+		return false
+	}
+	return mix(t.Seed^salt<<56^count.Add(1))%uint64(every) == 0
+}
+
+// mix is SplitMix64's finisher: it spreads consecutive numbers evenly.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func unavailable(why string) error { return status.Error(codes.Unavailable, "hostile: "+why) }
+
+func (t *trouble) isDown() bool { return t != nil && time.Now().UnixNano() < t.downUntil.Load() }
+
+// enter is the trouble at a call's beginning.
+func (t *trouble) enter(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	if !t.isDown() && t.happens(&t.downs, t.Down, downSalt) {
+		t.downUntil.Store(time.Now().Add(t.DownFor).UnixNano())
+	}
+	if t.isDown() {
+		return unavailable("down")
+	}
+	if !t.happens(&t.slowed, t.Slow, slowSalt) {
+		return nil
+	}
+	timer := time.NewTimer(t.SlowFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loseAnswer is the trouble after an append was committed.
+func (t *trouble) loseAnswer(ctx context.Context) error {
+	switch {
+	case t == nil:
+		return nil
+	case t.happens(&t.lost, t.LoseAnswer, loseSalt):
+		return unavailable("the answer is lost")
+	case t.happens(&t.late, t.LateAnswer, lateSalt):
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (t *trouble) dropSubscription() error {
+	switch {
+	case t.isDown():
+		return unavailable("down")
+	case t != nil && t.happens(&t.dropped, t.DropSubscription, dropSalt):
+		return unavailable("the subscription is dropped")
+	}
+	return nil
+}
+
+func (t *trouble) notLeader() bool {
+	return t != nil && t.happens(&t.refused, t.NotLeader, leaderSalt)
+}
+
+func (t *trouble) forgets() bool { return t != nil && t.Forget }
+
+func (t *trouble) bareCaughtUp() bool { return t != nil && t.BareCaughtUp }

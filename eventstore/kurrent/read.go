@@ -1,0 +1,187 @@
+package kurrent
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"daybook/eventstore"
+)
+
+// ReadStream is eventstore.Store's. A read that is interrupted goes on behind what it has yielded.
+func (s *Store) ReadStream(ctx context.Context, stream string, read eventstore.StreamRead) iter.Seq2[eventstore.Event, error] {
+	return s.reading(ctx, eventstore.CheckStreamRead(stream, read), func(ctx context.Context, yield func(eventstore.Event) bool) error {
+		r := &streamReader{store: s, stream: stream, next: read, left: read.Limit, yield: yield}
+		return s.try(ctx, func(l *link) (bool, error) { return r.goOn(ctx, l) })
+	})
+}
+
+// ReadAll is eventstore.Store's. A read that is interrupted goes on behind what it has yielded.
+func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[eventstore.Event, error] {
+	return s.reading(ctx, eventstore.CheckLogRead(read), func(ctx context.Context, yield func(eventstore.Event) bool) error {
+		r := &logReader{store: s, filter: read.Filter, next: read.After, left: read.Limit, limited: read.Limit > 0, yield: yield}
+		if read.Direction == eventstore.Backward {
+			return s.try(ctx, func(l *link) (bool, error) { return r.back(ctx, l) })
+		}
+		head, err := s.headOf(ctx)
+		if err != nil {
+			return err
+		}
+		r.end = head
+		return s.try(ctx, func(l *link) (bool, error) { return r.forth(ctx, l) })
+	})
+}
+
+// reading is what all reads have in common: work yields events until it is done or yield returns false.
+func (s *Store) reading(ctx context.Context, bad error, work func(ctx context.Context, yield func(eventstore.Event) bool) error) iter.Seq2[eventstore.Event, error] {
+	return func(yield func(eventstore.Event, error) bool) {
+		if bad != nil {
+			yield(eventstore.Event{}, bad)
+			return
+		}
+		ctx, done, err := s.begin(ctx)
+		if err != nil {
+			yield(eventstore.Event{}, err)
+			return
+		}
+		defer done()
+		stopped := false
+		err = work(ctx, func(e eventstore.Event) bool {
+			stopped = stopped || !yield(e, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(eventstore.Event{}, err)
+		}
+	}
+}
+
+// streamReader remembers where a read of a stream stands.
+type streamReader struct {
+	store  *Store
+	stream string
+	next   eventstore.StreamRead // Limit stays; left counts
+	left   int
+	began  bool
+	yield  func(eventstore.Event) bool
+}
+
+func (r *streamReader) goOn(ctx context.Context, l *link) (progress bool, err error) {
+	for {
+		count := pageEvents
+		if r.next.Limit > 0 {
+			count = min(count, r.left)
+		}
+		got := 0
+		for e, err := range r.store.page(ctx, l, streamPage(r.stream, r.next, count)) {
+			if err != nil {
+				return progress, err
+			}
+			if r.began && e.Revision != r.next.From {
+				return progress, &lost{fmt.Errorf("the server gave event %d of stream %s instead of %d", e.Revision, r.stream, r.next.From)}
+			}
+			got++
+			progress = true
+			if !r.pass(e) {
+				return true, nil
+			}
+		}
+		if got < count {
+			return progress, nil
+		}
+	}
+}
+
+// pass yields e and says whether there may be more.
+func (r *streamReader) pass(e eventstore.Event) bool {
+	r.began = true
+	r.left--
+	r.next.From = e.Revision + 1
+	if r.next.Direction == eventstore.Backward {
+		r.next.From = e.Revision - 1
+	}
+	return r.yield(e) && (r.next.Limit == 0 || r.left > 0) && r.next.From >= 0
+}
+
+// logReader remembers where a read of the log stands.
+type logReader struct {
+	store   *Store
+	filter  eventstore.Filter
+	next    eventstore.Position // exclusive
+	end     eventstore.Position // inclusive, of a read forward
+	left    int
+	limited bool
+	yield   func(eventstore.Event) bool
+}
+
+// pass yields e if it is wanted, and says whether there may be more.
+func (r *logReader) pass(e eventstore.Event) bool {
+	r.next = e.Position
+	if !ours(e.Stream, e.Type) || !r.filter.Matches(e.Stream, e.Type) {
+		return true
+	}
+	r.left--
+	return r.yield(e) && (!r.limited || r.left > 0)
+}
+
+// count is how many events to ask for: not many more than wanted, where nearly all are.
+func (r *logReader) count() int {
+	if r.limited && len(r.filter.Prefixes)+len(r.filter.Types) == 0 {
+		return min(pageEvents, r.left+1) // and one, as the server may begin with the event that was had
+	}
+	return pageEvents
+}
+
+func (r *logReader) back(ctx context.Context, l *link) (progress bool, err error) {
+	for {
+		got, count := 0, r.count()
+		for e, err := range r.store.page(ctx, l, logPage(r.next, eventstore.Backward, count)) {
+			if err != nil {
+				return progress, err
+			}
+			got++
+			if !r.next.IsZero() && !e.Position.Before(r.next) {
+				continue
+			}
+			progress = true
+			if !r.pass(e) {
+				return true, nil
+			}
+		}
+		if got < count {
+			return progress, nil
+		}
+	}
+}
+
+// forth reads up to the end, which is an event's place, so that an answer that was cut short is noticed.
+func (r *logReader) forth(ctx context.Context, l *link) (progress bool, err error) {
+	filtered := len(r.filter.Prefixes)+len(r.filter.Types) > 0 && l.version.saysCaughtUp()
+	for r.next.Before(r.end) {
+		before, source := r.next, r.store.page(ctx, l, logPage(r.next, eventstore.Forward, r.count()))
+		if filtered {
+			source = r.store.filtered(ctx, l, r.next, r.filter)
+		}
+		for e, err := range source {
+			switch {
+			case err != nil:
+				return progress, err
+			case !r.next.Before(e.Position):
+				continue
+			case r.end.Before(e.Position):
+				return true, nil
+			}
+			progress = true
+			if !r.pass(e) {
+				return true, nil
+			}
+		}
+		if filtered { // the server said that there is no more
+			return progress, nil
+		}
+		if r.next == before {
+			return progress, &lost{fmt.Errorf("the server's log ends at %v, before %v", r.next, r.end)}
+		}
+	}
+	return progress, nil
+}

@@ -1,0 +1,193 @@
+package kurrent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+
+	"daybook/eventstore"
+)
+
+const (
+	// quietMax is how long a position that moved past others' events is kept back, to be told with what follows.
+	quietMax = 25 * time.Millisecond
+	// headMax is how long a batch waits to learn whether it reaches the end, and headPause the time between questions
+	// that found no answer.
+	headMax   = 500 * time.Millisecond
+	headPause = 100 * time.Millisecond
+)
+
+// subscription is fed by a goroutine that follows the server, on one connection after the other. The fields below box
+// belong to Next.
+type subscription struct {
+	store  *Store
+	filter eventstore.Filter
+	life   context.Context
+	end    context.CancelCauseFunc
+	box    *inbox
+
+	held     []eventstore.Event
+	position eventstore.Position // after held
+	told     eventstore.Position // in the last batch
+	saidEnd  bool                // with it: CaughtUp
+	moved    time.Time           // when position first differed from told
+	ask      time.Time           // not before, the head
+	checked  bool                // the first position is not after the end
+	final    error
+}
+
+// Subscribe is eventstore.Store's. A position after the end shows up in Next as eventstore.ErrInvalid: it is of another
+// log, or this one was replaced by an older copy.
+func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter eventstore.Filter) (eventstore.Subscription, error) {
+	_, done, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done()
+	f := &subscription{store: s, filter: filter, box: newInbox(after), position: after, told: after}
+	f.life, f.end = context.WithCancelCause(s.life)
+	if !s.spawn(func() { f.run(after) }) {
+		return nil, eventstore.ErrClosed
+	}
+	return f, nil
+}
+
+// Close is eventstore.Subscription's.
+func (f *subscription) Close() error {
+	f.end(eventstore.ErrClosed)
+	return nil
+}
+
+// run follows the log for ever, from where the last connection stopped.
+func (f *subscription) run(at eventstore.Position) {
+	pauses := backoff{first: callPauseFirst, max: callPauseMax}
+	for {
+		before := at
+		err := f.session(&at)
+		switch {
+		case f.life.Err() != nil:
+			f.box.finish(eventstore.ErrClosed)
+			return
+		case !isLost(err):
+			f.box.finish(err)
+			return
+		}
+		f.store.logger.Debug("event store: subscription interrupted", "after", at.String(), "error", err)
+		if before != at {
+			pauses.reset()
+		}
+		pauses.wait(f.life)
+	}
+}
+
+// session follows on one connection and keeps at where it stands.
+func (f *subscription) session(at *eventstore.Position) error {
+	l, err := f.store.connection(f.life)
+	if err != nil {
+		return err
+	}
+	put := func(e eventstore.Event) bool {
+		if !ours(e.Stream, e.Type) || !at.Before(e.Position) {
+			return true
+		}
+		*at = e.Position
+		f.store.meet(e.Position)
+		return f.box.put(f.life, e, f.filter.Matches(e.Stream, e.Type))
+	}
+	// The server may have been replaced unnoticed. What is learned now stays true while this subscription lives.
+	began := func() error { return f.store.sameLog(f.life, l) }
+	return l.follow(f.life, *at, esdb.ExcludeSystemEventsFilter(), began, put, func() bool { return true })
+}
+
+// Next is eventstore.Subscription's.
+func (f *subscription) Next(ctx context.Context) (eventstore.Batch, error) {
+	for {
+		switch {
+		case f.life.Err() != nil:
+			return eventstore.Batch{}, eventstore.ErrClosed
+		case ctx.Err() != nil:
+			return eventstore.Batch{}, ctx.Err()
+		}
+		f.absorb()
+		if f.final != nil {
+			return eventstore.Batch{}, f.final
+		}
+		if b, ok := f.batch(ctx); ok {
+			return b, nil
+		}
+		f.wait(ctx)
+	}
+}
+
+// absorb takes what came, unless events of before are still held.
+func (f *subscription) absorb() {
+	if len(f.held) > 0 {
+		return
+	}
+	events, position, over, err := f.box.take()
+	if f.position == f.told && position != f.position {
+		f.moved = time.Now()
+	}
+	f.held, f.position = events, position
+	if over && len(events) == 0 {
+		f.final = err
+	}
+}
+
+// batch makes one, if there is something to say.
+func (f *subscription) batch(ctx context.Context) (eventstore.Batch, bool) {
+	if len(f.held) == 0 && f.position != f.told && time.Since(f.moved) < quietMax {
+		return eventstore.Batch{}, false
+	}
+	end := f.atEnd(ctx)
+	news := f.position != f.told || end && !f.saidEnd
+	if f.final != nil || !news || ctx.Err() != nil {
+		return eventstore.Batch{}, false
+	}
+	b := eventstore.Batch{Events: f.held, Position: f.position, CaughtUp: end}
+	f.held, f.told, f.saidEnd = nil, f.position, end
+	return b, true
+}
+
+// atEnd says whether the position is the end of the log now: by comparison, as not every server says when a
+// subscription catches up, and none says it again. Where that cannot be learned soon, the answer is no, and the
+// question is put again.
+func (f *subscription) atEnd(ctx context.Context) bool {
+	if f.position.Before(f.store.met()) || f.position == f.told && f.saidEnd || time.Now().Before(f.ask) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, headMax)
+	defer cancel()
+	head, err := f.store.Head(ctx)
+	if err != nil {
+		f.ask = time.Now().Add(headPause)
+		return false
+	}
+	if head.Before(f.position) && !f.checked {
+		f.final = fmt.Errorf("%w: position %v is after the end of this log, %v", eventstore.ErrInvalid, f.position, head)
+	}
+	f.checked = true
+	return !f.position.Before(head)
+}
+
+// wait returns when Next should look again.
+func (f *subscription) wait(ctx context.Context) {
+	var again <-chan time.Time
+	due := time.Until(f.ask)
+	if f.position != f.told {
+		due = quietMax - time.Since(f.moved)
+	}
+	if due > 0 {
+		timer := time.NewTimer(due)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-f.box.more:
+	case <-again:
+	case <-ctx.Done():
+	case <-f.life.Done():
+	}
+}

@@ -25,6 +25,7 @@ type cli struct {
 	Rebuild  rebuildCmd  `cmd:"" help:"Build read models anew from the log, beside the old ones; compare; switch."`
 	Verify   verifyCmd   `cmd:"" help:"Compare counters, tables and a fresh fold of the log, and check the log itself."`
 	Parked   parkedCmd   `cmd:"" help:"Streams that a read model stopped at an event it cannot fold: list, retry, skip."`
+	CopyLog  copyLogCmd  `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared at the end."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring PostgreSQL to the current schema."`
 	LogLevel slog.Level  `default:"INFO" env:"DAYBOOK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR."`
 	Version  versionFlag `help:"Print the version and exit."`

@@ -135,6 +135,25 @@ func (c *verifyCmd) Run(p *program) error {
 	return nil
 }
 
+type copyLogCmd struct {
+	storage
+	To string `required:"" help:"KurrentDB to copy into (esdb://...). It must be empty, or hold the beginning of this log." placeholder:"URL"`
+}
+
+func (c *copyLogCmd) Run(p *program) error {
+	raw, err := p.perform(c.config(p.log), app.CopyLog, app.CopyArgs{To: c.To}, nil)
+	if err != nil {
+		return err
+	}
+	var copied app.Copied
+	if err := json.Unmarshal(raw, &copied); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "%d events copied; the copy has all %d, compared one by one.\n", copied.Added, copied.Events)
+	fmt.Fprintln(p.err, "To use it: set DAYBOOK_EVENTSTORE, and run 'daybook rebuild' once, as the read models are of the old log.")
+	return nil
+}
+
 type parkedCmd struct {
 	List  parkedListCmd  `cmd:"" help:"List parked streams."`
 	Retry parkedRetryCmd `cmd:"" help:"Fold a parked stream again, from the event it stopped at."`

@@ -11,9 +11,11 @@ import (
 
 type serveCmd struct {
 	storage
-	Addr  string   `default:"127.0.0.1:8080" env:"DAYBOOK_ADDR" help:"Address to serve on; port 0 takes a free one." placeholder:"HOST:PORT"`
-	Demo  bool     `help:"Add a sample restaurant with a menu, tables and some days of sales, if it is not there yet."`
-	Roles []string `help:"What this process does: any of command, query, project. Default: all." placeholder:"LIST"`
+	Addr         string   `default:"127.0.0.1:8080" env:"DAYBOOK_ADDR" help:"Address to serve on; port 0 takes a free one." placeholder:"HOST:PORT"`
+	Demo         bool     `help:"Add a sample restaurant with a menu, tables and some days of sales, if it is not there yet."`
+	EsdbListen   string   `env:"DAYBOOK_ESDB_LISTEN" help:"Also serve the embedded log over EventStoreDB's protocol, to be read. Loopback only." placeholder:"HOST:PORT"`
+	EsdbWritable bool     `help:"With --esdb-listen: let others append to the log, as a Daybook does that keeps its log here."`
+	Roles        []string `help:"What this process does: any of command, query, project. Default: all." placeholder:"LIST"`
 }
 
 func (c *serveCmd) Run(p *program) (err error) {
@@ -27,6 +29,13 @@ func (c *serveCmd) Run(p *program) (err error) {
 	server, err := a.Listen(c.Addr)
 	if err != nil {
 		return err
+	}
+	if c.EsdbListen != "" {
+		address, err := server.OfferLog(c.EsdbListen, c.EsdbWritable)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.err, "The log is offered at esdb://%s?tls=false.\n", address)
 	}
 	if c.Demo {
 		if err := c.demo(p, a); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/internal/httpapi"
+	embeddedsink "daybook/projections/embedded"
 )
 
 // The admin server lets the command line reach a running server: it listens on loopback at a port that it writes to a
@@ -122,7 +123,7 @@ func Perform(ctx context.Context, config Config, op Operation, args any, file io
 		return nil, err
 	}
 	a, err := Open(config)
-	if errors.Is(err, embeddedlog.ErrInUse) {
+	if errors.Is(err, embeddedlog.ErrInUse) || errors.Is(err, embeddedsink.ErrInUse) {
 		return performThere(ctx, config, op, raw, file, progress, err)
 	}
 	if err != nil {

@@ -7,8 +7,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,6 +18,7 @@ import (
 	"daybook/commands"
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
+	"daybook/eventstore/kurrent"
 	"daybook/internal/auth"
 	"daybook/projections"
 	embeddedsink "daybook/projections/embedded"
@@ -63,12 +66,10 @@ func Open(config Config) (_ *App, err error) {
 	if a.Secret, err = a.Dir.Secret(); err != nil {
 		return nil, err
 	}
-	log, err := embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: config.Now, Logger: a.log})
-	if err != nil {
+	if a.Store, err = a.openLog(); err != nil {
 		return nil, err
 	}
-	a.Store = log
-	a.closers = append(a.closers, log.Close)
+	a.closers = append(a.closers, a.Store.Close)
 	if err := a.openSinks(); err != nil {
 		return nil, err
 	}
@@ -80,6 +81,31 @@ func Open(config Config) (_ *App, err error) {
 	a.Commands = commands.New(a.Store, a.Secret, requestIndex{a}, config.Now, a.log)
 	return a, nil
 }
+
+// openLog opens the log, in the data directory or in KurrentDB. One that cannot be reached now may be reached later; one
+// that refuses us is an error.
+func (a *App) openLog() (eventstore.Store, error) {
+	if a.Config.EventStore == "" {
+		return embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log})
+	}
+	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log})
+	if err != nil {
+		return nil, fmt.Errorf("DAYBOOK_EVENTSTORE (--eventstore): %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), logGreetingMax)
+	defer cancel()
+	_, err = log.Identity(ctx)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		a.log.Warn("cannot reach the event store: trying again whenever it is needed")
+	case err != nil:
+		return nil, errors.Join(fmt.Errorf("DAYBOOK_EVENTSTORE (--eventstore): %w", err), log.Close())
+	}
+	return log, nil
+}
+
+// logGreetingMax is how long a start waits for KurrentDB before it goes on without.
+const logGreetingMax = 5 * time.Second
 
 // openSinks decides which sink keeps which read model: counters go to Redis and tables to PostgreSQL where there is
 // one, and into the data directory otherwise.

@@ -15,7 +15,7 @@ import (
 // Config says where an installation keeps things and what it does. The zero values are the defaults.
 type Config struct {
 	Data        string           // directory
-	EventStore  string           // "": embedded, in Data
+	EventStore  string           // URL of KurrentDB; "": embedded, in Data
 	Postgres    string           // URL; "": tables are embedded, in Data
 	Redis       string           // URL; "": counters are embedded, in Data
 	Roles       []string         // nil: all of Roles
@@ -39,9 +39,6 @@ func (c Config) plays(role string) bool { return slices.Contains(c.Roles, role) 
 // check refuses what can be told to be wrong without trying, and says which setting and why. URLs are not repeated:
 // they may hold passwords.
 func (c Config) check() (Config, error) {
-	if c.EventStore != "" {
-		return c, errors.New("DAYBOOK_EVENTSTORE (--eventstore): this version keeps the log in the data directory only; leave it unset")
-	}
 	if c.Postgres != "" {
 		if _, err := pgxpool.ParseConfig(c.Postgres); err != nil || !strings.Contains(c.Postgres, "://") {
 			return c, errors.New("DAYBOOK_POSTGRES (--postgres): not a URL such as postgres://user:password@host:5432/daybook")

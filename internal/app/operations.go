@@ -217,7 +217,7 @@ func (a *App) verifyModel(ctx context.Context, model projections.Model, progress
 }
 
 func init() {
-	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListParked, Unpark} {
+	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListParked, Unpark, CopyLog} {
 		operations[o.Name] = o
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	embeddedlog "daybook/eventstore/embedded"
+	"daybook/eventstore/esdbserver"
 	"daybook/internal/httpapi"
 	"daybook/projections"
 	"daybook/readapi"
@@ -22,6 +24,8 @@ type Server struct {
 	*App
 	listener net.Listener
 	admin    *adminServer
+	esdb     net.Listener // nil: the log is not offered
+	esdbRead bool         // to be read only
 	echo     *echo.Echo
 	draining chan struct{} // closed when it begins to stop
 }
@@ -40,6 +44,20 @@ func (a *App) Listen(address string) (*Server, error) {
 	return s, nil
 }
 
+// OfferLog also serves the embedded log over EventStoreDB's protocol, on loopback, so that its clients and tools can look
+// into it, and, if it is to be written, another Daybook can keep its log there.
+func (s *Server) OfferLog(address string, writable bool) (string, error) {
+	if _, embedded := s.Store.(*embeddedlog.Store); !embedded {
+		return "", errors.New("--esdb-listen: only an embedded log can be offered")
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("--esdb-listen: %w", err)
+	}
+	s.esdb, s.esdbRead = listener, !writable
+	return listener.Addr().String(), nil
+}
+
 // Address is where the server listens, host:port.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
@@ -53,6 +71,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		return httpapi.Serve(ctx, httpapi.Server(s.echo, s.log), s.listener)
 	})
 	group.Go(func() error { return s.admin.serve(ctx) })
+	if log, embedded := s.Store.(*embeddedlog.Store); s.esdb != nil && embedded {
+		group.Go(func() error {
+			return esdbserver.New(log, esdbserver.Options{ReadOnly: s.esdbRead, Logger: s.log}).Serve(ctx, s.esdb)
+		})
+	}
 	if s.Config.plays(RoleProject) {
 		s.projecting.Store(true)
 		group.Go(func() error {

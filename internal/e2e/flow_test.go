@@ -21,6 +21,8 @@ func TestWholeFlow(t *testing.T) {
 		{"full", func(t *testing.T) []string { return []string{postgresURL(t), redisURL(t)} }},
 		{"postgres", func(t *testing.T) []string { return []string{postgresURL(t)} }},
 		{"redis", func(t *testing.T) []string { return []string{redisURL(t)} }},
+		{"event store", func(t *testing.T) []string { return eventStore(t) }},
+		{"event store and full", func(t *testing.T) []string { return append(eventStore(t), postgresURL(t), redisURL(t)) }},
 	}
 	var first string
 	for _, setup := range setups {

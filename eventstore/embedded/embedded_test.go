@@ -1,8 +1,11 @@
 package embedded_test
 
 import (
+	"context"
 	"io"
+	"iter"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -65,4 +68,34 @@ func TestContractOnDisk(t *testing.T) {
 		dirs[s] = dirs[old]
 		return s
 	}})
+}
+
+// The largest positions and revisions are ordinary ones.
+func TestExtremes(t *testing.T) {
+	ctx, s := context.Background(), open(t, memory(vfs.NewMem()))
+	appendSome(t, s, "tab-a-1", 3)
+	last := eventstore.Position{Commit: math.MaxUint64, Prepare: math.MaxUint64}
+	for name, read := range map[string]struct {
+		seq  iter.Seq2[eventstore.Event, error]
+		want int
+	}{
+		"log after":          {s.ReadAll(ctx, eventstore.LogRead{After: last}), 0},
+		"log before":         {s.ReadAll(ctx, eventstore.LogRead{After: last, Direction: eventstore.Backward}), 3},
+		"log before first":   {s.ReadAll(ctx, eventstore.LogRead{After: eventstore.Position{Commit: 1, Prepare: 1}, Direction: eventstore.Backward}), 0},
+		"stream from":        {s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{From: math.MaxInt64}), 0},
+		"stream back from":   {s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{From: math.MaxInt64, Direction: eventstore.Backward}), 3},
+		"partition after":    {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{After: last}), 0},
+		"partition to":       {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{To: last}), 3},
+		"partition inverted": {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{After: eventstore.Position{Commit: 2, Prepare: 2}, To: eventstore.Position{Commit: 1, Prepare: 1}}), 0},
+	} {
+		n := 0
+		for _, err := range read.seq {
+			if n++; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n != read.want {
+			t.Errorf("%s: %d events, want %d", name, n, read.want)
+		}
+	}
 }

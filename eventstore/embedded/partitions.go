@@ -40,7 +40,8 @@ func (s *Store) ReadPartition(ctx context.Context, partition string, read Partit
 				return
 			}
 		}
-		w := &walk{store: s, filter: matcher{types: read.Types}, low: read.After.Commit + 1, high: s.head.Load(), partitions: []string{partition}}
+		w := &walk{store: s, filter: matcher{types: read.Types}, high: s.head.Load(), partitions: []string{partition}}
+		w.low = min(read.After.Commit, w.high) + 1
 		if !read.To.IsZero() {
 			w.high = min(w.high, read.To.Commit)
 		}

@@ -22,7 +22,7 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[
 		w := &walk{store: s, filter: newMatcher(read.Filter), low: 1, high: s.head.Load(), backward: read.Direction == eventstore.Backward}
 		after := read.After.Commit
 		if !w.backward {
-			w.low = after + 1
+			w.low = min(after, w.high) + 1
 		} else if after > 0 {
 			w.high = min(w.high, after-1)
 		}

@@ -3,6 +3,7 @@ package eventstoretest
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -47,6 +48,7 @@ var appendTests = []subtest{
 		f.append(f.stream(1), eventstore.NoStream, events(3)...)
 		f.wantConflict(f.stream(1), 1, 2, event("x"))
 		f.wantConflict(f.stream(1), 3, 2, event("x"))
+		f.wantConflict(f.stream(1), math.MaxInt64, 2, event("x"))
 	}},
 	{name: "writes nothing on a conflict, of one event or many", empty: true, run: func(f *fixture) {
 		f.append(f.stream(1), eventstore.NoStream, event("opened"))

@@ -177,6 +177,14 @@ var logTests = []subtest{
 		fill(f, 40)
 		checkFilters(f)
 	}},
+	{name: "after a position beyond the end is empty, and before it is everything", run: func(f *fixture) {
+		fill(f, 5)
+		head := f.head()
+		all := f.readAll(eventstore.LogRead{Filter: f.mine()})
+		beyond := eventstore.Position{Commit: head.Commit + 1000, Prepare: head.Prepare + 1000}
+		f.wantEqual(f.readAll(eventstore.LogRead{Filter: f.mine(), After: beyond}), nil)
+		f.wantEqual(f.readAll(eventstore.LogRead{Filter: f.mine(), After: beyond, Direction: backward}), reversed(all))
+	}},
 	{name: "can be ended early", run: func(f *fixture) {
 		fill(f, 20)
 		for range f.ReadAll(f.ctx(), eventstore.LogRead{}) {

@@ -85,17 +85,23 @@ func (f *floor) key() string {
 // order orders some products at a tablet's table.
 func (f *floor) order(at *tablet) {
 	f.t.Helper()
-	var body orderBody
-	b := f.open[at]
-	if b == nil {
-		b = &bill{}
-		f.open[at] = b
-	}
+	var lines []sale
 	for range 1 + f.random.IntN(3) {
 		p := f.r.products[f.random.IntN(len(f.r.products))]
-		quantity := int64(1 + f.random.IntN(4))
-		body.Lines = append(body.Lines, orderLine{p.ProductID, quantity})
-		b.lines = append(b.lines, sale{*p, quantity})
+		lines = append(lines, sale{*p, int64(1 + f.random.IntN(4))})
+	}
+	f.place(at, lines...)
+}
+
+func (f *floor) place(at *tablet, lines ...sale) {
+	f.t.Helper()
+	if f.open[at] == nil {
+		f.open[at] = &bill{}
+	}
+	f.open[at].lines = append(f.open[at].lines, lines...)
+	var body orderBody
+	for _, s := range lines {
+		body.Lines = append(body.Lines, orderLine{s.product.ProductID, s.quantity})
 	}
 	var answer orderAnswer
 	key := f.key()
@@ -112,14 +118,21 @@ func (f *floor) order(at *tablet) {
 // pay takes a payment against the tab of a tablet's table: a part, if part, else all that is due.
 func (f *floor) pay(at *tablet, part bool) {
 	f.t.Helper()
+	p := paid{[]string{"", "K", "H", "S"}[f.random.IntN(4)], f.open[at].due()}
+	if part {
+		p.amount = 1 + f.random.Int64N(p.amount-1)
+	}
+	f.take(at, p)
+}
+
+func (f *floor) take(at *tablet, p paid) {
+	f.t.Helper()
 	b := f.open[at]
-	p := paid{[]string{"", "K", "H", "S"}[f.random.IntN(4)], b.due()}
 	body := paymentBody{Method: "CASH", CardCompany: p.company}
 	if p.company != "" {
 		body.Method = "CARD"
 	}
-	if part {
-		p.amount = 1 + f.random.Int64N(p.amount-1)
+	if p.amount < b.due() {
 		body.Amount = p.amount
 	}
 	b.payments = append(b.payments, p)
@@ -161,6 +174,16 @@ func (f *floor) serveGuests(steps int) {
 	}
 }
 
+// celebrate pays a large bill with each card, so large that the smallest difference in a rate would show in the fee.
+func (f *floor) celebrate(p *product) {
+	f.t.Helper()
+	at := f.r.tablets[0]
+	for _, company := range []string{"K", "H", "S"} {
+		f.place(at, sale{*p, 99_999})
+		f.take(at, paid{company, f.open[at].due()})
+	}
+}
+
 // playFlow plays the scripted flow and returns all answers, without ids and times.
 func playFlow(t *testing.T, in *installation) string {
 	anna, bert := in.owner("anna"), in.owner("bert")
@@ -178,7 +201,7 @@ func playFlow(t *testing.T, in *installation) string {
 	a.r.change(t, a.r.products[0], map[string]any{"name": "Flat White", "price": 3900})
 	a.r.change(t, a.r.products[1], map[string]any{"category": "DRINK"})
 	a.serveGuests(30)
-	a.r.offer(t, "Ade", "DRINK", 10_000_000)
+	a.celebrate(a.r.offer(t, "Champagne", "DRINK", 10_000_000))
 	a.replaceTablet()
 	a.serveGuests(30)
 	a.removeProduct()

@@ -56,15 +56,15 @@ type tablet struct {
 }
 
 // open opens a store.
-func (owner caller) open(t testing.TB, settings map[string]any) *restaurant {
+func (c caller) open(t testing.TB, settings map[string]any) *restaurant {
 	t.Helper()
 	wanted := map[string]any{"name": "Corner Cafe", "posGrade": "BRONZE", "settlementDay": 1, "timeZone": middayZone}
 	for name, value := range settings {
 		wanted[name] = value
 	}
 	var opened struct{ StoreID string }
-	owner.send(t, http.MethodPost, "/v1/stores", "", wanted, http.StatusCreated, &opened)
-	return &restaurant{owner: owner, storeID: opened.StoreID}
+	c.send(t, http.MethodPost, "/v1/stores", "", wanted, http.StatusCreated, &opened)
+	return &restaurant{owner: c, storeID: opened.StoreID}
 }
 
 func (r *restaurant) path(format string, args ...any) string {
@@ -110,9 +110,9 @@ func (r *restaurant) pair(t testing.TB, tableID, name string) *tablet {
 }
 
 // cafe opens a store with three products and some tables.
-func (owner caller) cafe(t testing.TB, tables int) *restaurant {
+func (c caller) cafe(t testing.TB, tables int) *restaurant {
 	t.Helper()
-	r := owner.open(t, nil)
+	r := c.open(t, nil)
 	r.offer(t, "Coffee", "DRINK", 3500)
 	r.offer(t, "Cake", "SUB_MENU", 4700)
 	r.offer(t, "Bibimbap", "MAIN_MENU", 9501)

@@ -32,6 +32,11 @@ test: services ## install what is missing and run every test
 	go test $(RACE) -timeout 20m $$concurrent || status=1; \
 	exit $$status
 
+# Part of test, too. It needs ports 2111 to 2113, which the tests have written into them.
+.PHONY: esdb-suite
+esdb-suite: ## run the tests of EventStoreDB's client against esdbserver
+	go test -count=1 -v ./eventstore/esdbserver/clientsuite
+
 .PHONY: lint
 lint: ## check format, go vet and golangci-lint
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }

@@ -21,8 +21,9 @@ run-full: services build ## the same on a private PostgreSQL and Redis
 
 # Where the race detector does not pay: the domain has one thread, and in e2e the server is another process. Tests that
 # enumerate crashes and damages of a store would take ten times as long with it, so these packages are run without it in
-# full, and with it but for those.
-PLAIN := /domain/|/internal/e2e$$
+# full, and with it but for those. The tests of EventStoreDB's client have deadlines written into them, which a slow server
+# does not meet.
+PLAIN := /domain/|/internal/e2e$$|/clientsuite$$
 STORES := ./eventstore/embedded ./projections/embedded
 ENUMERATING := Crash|Damage|Flipped|Kill|LostEnd|Model|OnDisk|Overwritten|PowerCut|TellsProgress
 
@@ -39,6 +40,11 @@ test: services ## install what is missing and run every test
 	$(if $(RACE),go test -race -timeout 20m -skip '$(ENUMERATING)' $$stores || status=1;) \
 	go test $(RACE) -timeout 20m $$raced || status=1; \
 	exit $$status
+
+# Part of test, too. It needs ports 2111 to 2113, which the tests have written into them.
+.PHONY: esdb-suite
+esdb-suite: ## run the tests of EventStoreDB's client against esdbserver
+	go test -count=1 -v ./eventstore/esdbserver/clientsuite
 
 .PHONY: lint
 lint: ## check format, go vet and golangci-lint

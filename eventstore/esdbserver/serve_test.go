@@ -21,7 +21,7 @@ import (
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-func openStore(t *testing.T) *embedded.Store {
+func openStore(t testing.TB) *embedded.Store {
 	t.Helper()
 	store, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 1 << 20, CacheBytes: 1 << 20})
 	if err != nil {
@@ -36,7 +36,7 @@ func openStore(t *testing.T) *embedded.Store {
 }
 
 // serve serves until the test ends, or stop is called.
-func serve(t *testing.T, server *esdbserver.Server, address string) (at string, stop func()) {
+func serve(t testing.TB, server *esdbserver.Server, address string) (at string, stop func()) {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -59,12 +59,12 @@ func serve(t *testing.T, server *esdbserver.Server, address string) (at string, 
 }
 
 // dial makes a client for a server without TLS.
-func dial(t *testing.T, address string) *esdb.Client {
+func dial(t testing.TB, address string) *esdb.Client {
 	t.Helper()
 	return dialURL(t, "esdb://"+address+"?tls=false&maxDiscoverAttempts=1")
 }
 
-func dialURL(t *testing.T, url string) *esdb.Client {
+func dialURL(t testing.TB, url string) *esdb.Client {
 	t.Helper()
 	config, err := esdb.ParseConnectionString(url)
 	if err != nil {
@@ -80,7 +80,7 @@ func dialURL(t *testing.T, url string) *esdb.Client {
 }
 
 // start serves a new store and returns a client for it.
-func start(t *testing.T, options esdbserver.Options) (*esdb.Client, *embedded.Store) {
+func start(t testing.TB, options esdbserver.Options) (*esdb.Client, *embedded.Store) {
 	t.Helper()
 	options.Logger = quiet
 	store := openStore(t)

@@ -35,7 +35,7 @@ type link struct {
 
 // enterPatience is how long a dying link waits for callers in the library's entrance, which takes microseconds unless
 // the library hangs. The wait is no more than politeness: it spares them the panic.
-const enterPatience = 20 * time.Millisecond
+const enterPatience = 250 * time.Millisecond
 
 func newLink(config esdb.Configuration, logger *slog.Logger) (*link, error) {
 	l := &link{logger: logger, idle: make(chan struct{}), closed: make(chan struct{})}

@@ -42,9 +42,36 @@ const (
 	busyMore = 200 * time.Millisecond // for a machine that does other things
 )
 
+// lag measures, until stop is called, by how much this machine is late to wake a goroutine whose time has come. What is
+// measured beside it cannot be more punctual, and passes through a few goroutines.
+func lag() (stop func() time.Duration) {
+	done, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var most time.Duration
+		for {
+			begin := time.Now()
+			select {
+			case <-done:
+				worst <- most
+				return
+			case <-time.After(5 * time.Millisecond):
+				most = max(most, time.Since(begin)-5*time.Millisecond)
+			}
+		}
+	}()
+	return func() time.Duration { close(done); return <-worst }
+}
+
 // appendMany appends to n streams at once, with contexts of d, and returns how long the slowest took.
 func appendMany(t *testing.T, store *kurrent.Store, round string, n int, d time.Duration) (slowest time.Duration, failed int) {
 	t.Helper()
+	stop := lag()
+	defer func() {
+		late := stop()
+		if slowest > d+lateMax+busyMore+4*late {
+			t.Errorf("the slowest of %d took %v, with %v to do it, on a machine that is up to %v late", n, slowest, d, late)
+		}
+	}()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range n {
@@ -80,7 +107,7 @@ func TestAppendsWhileTheServerIsDown(t *testing.T) {
 	for outage := range 3 {
 		server.down()
 		slowest, failed := appendMany(t, store, fmt.Sprint("down", outage), 50, 2*time.Second)
-		if failed != 50 || slowest > 2*time.Second+lateMax+busyMore {
+		if failed != 50 {
 			t.Fatalf("%d of 50 failed, the slowest took %v", failed, slowest)
 		}
 		server.start()
@@ -106,9 +133,8 @@ func TestOutageInTheMiddle(t *testing.T) {
 	for outage := range 8 {
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if slowest, _ := appendMany(t, store, fmt.Sprint("a", outage), 300, 1500*time.Millisecond); slowest > 1500*time.Millisecond+lateMax+busyMore {
-				t.Errorf("the slowest took %v", slowest)
-			}
+			slowest, failed := appendMany(t, store, fmt.Sprint("a", outage), 300, 1500*time.Millisecond)
+			t.Logf("outage %d: %d of 300 failed, the slowest took %v", outage, failed, slowest)
 		})
 		server.down()
 		server.start()
@@ -194,16 +220,17 @@ func underTrouble(t *testing.T, server *server, trouble func()) {
 	trouble()
 	cancel()
 	writing.Wait()
-	log := server.everything()
+	acknowledged := server.everything()
 	for _, end := range ends {
-		end <- log[len(log)-1].Position
+		end <- acknowledged[len(acknowledged)-1].Position
 	}
 	following.Wait()
+	log := server.everything() // an append that nobody waited for may have come later
 	for i, ids := range acked {
 		checkWritten(t, log, fmt.Sprint("tab-s-", i), ids)
 	}
 	for i, events := range delivered {
-		checkDelivered(t, i, events, log)
+		checkDelivered(t, i, events, log, len(acknowledged))
 	}
 	t.Logf("%d events", len(log))
 }
@@ -240,15 +267,16 @@ func checkWritten(t *testing.T, log []eventstore.Event, stream string, ids []uui
 	}
 }
 
-func checkDelivered(t *testing.T, follower int, got, want []eventstore.Event) {
+// checkDelivered wants the log's beginning, least events of it or more.
+func checkDelivered(t *testing.T, follower int, got, want []eventstore.Event, least int) {
 	for i := range min(len(got), len(want)) {
 		if got[i].ID != want[i].ID || got[i].Position != want[i].Position {
 			t.Errorf("follower %d: event %d is at %v, want %v", follower, i, got[i].Position, want[i].Position)
 			return
 		}
 	}
-	if len(got) != len(want) {
-		t.Errorf("follower %d: %d events, want %d", follower, len(got), len(want))
+	if len(got) < least || len(got) > len(want) {
+		t.Errorf("follower %d: %d events, want %d to %d", follower, len(got), least, len(want))
 	}
 }
 

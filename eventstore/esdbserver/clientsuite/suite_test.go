@@ -130,15 +130,17 @@ func run(t *testing.T, binary, folder string, notRun []string, env ...string) ma
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	got := map[string]outcome{}
+	got, verdicts := map[string]outcome{}, ""
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
 		if m := verdictLine.FindStringSubmatch(lines.Text()); m != nil {
 			got[m[2]] = outcome(m[1])
+			verdicts += "\n" + lines.Text()
 		}
 	}
+	t.Log(verdicts)
 	t.Cleanup(func() {
-		if t.Failed() || testing.Verbose() {
+		if t.Failed() {
 			t.Logf("%v:\n%s", command, output)
 		}
 	})

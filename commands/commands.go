@@ -6,6 +6,7 @@ package commands
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -31,7 +32,10 @@ type Service struct {
 	menus  *aggregate[menu.State, menu.Command, menu.Event]
 	tabs   *aggregate[tab.State, tab.Command, tab.Event]
 
-	running  running
+	running running
+
+	indexFailed atomic.Bool // the operator was told so
+
 	recent   recent
 	zones    zones
 	numbers  numbers

@@ -68,8 +68,14 @@ func executeOnce[S, C any, E event.Stored](ctx context.Context, s *Service, a *a
 // find asks the index, and then what is newer than the index.
 func (s *Service) find(ctx context.Context, req Request) (Place, bool, error) {
 	at, found, upTo, err := s.requests.Find(ctx, req.StoreID, req.CommandID.String())
+	if failed := err != nil; s.indexFailed.Swap(failed) != failed { // once, not for every command
+		if failed {
+			s.logger.WarnContext(ctx, "no request index: stores' logs are read instead until it is back", "error", err)
+		} else {
+			s.logger.InfoContext(ctx, "the request index is back")
+		}
+	}
 	if err != nil {
-		s.logger.WarnContext(ctx, "no request index: reading the store's log instead", "error", err)
 		found, upTo = false, eventstore.Position{}
 	}
 	if found {

@@ -1,7 +1,9 @@
 package readapi
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,8 +38,17 @@ func (a *API) store(q query) (any, error) {
 }
 
 func (a *API) products(q query) (any, error) {
-	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
+	products, err := a.listProducts(q)
 	return map[string]any{"currency": q.store.Currency, "products": products}, err
+}
+
+// listProducts reads a menu by category and name.
+func (a *API) listProducts(q query) ([]projections.ProductRow, error) {
+	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
+	slices.SortFunc(products, func(a, b projections.ProductRow) int {
+		return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID))
+	})
+	return products, err
 }
 
 func (a *API) product(q query) (any, error) {
@@ -51,7 +62,7 @@ type menuItem struct {
 }
 
 func (a *API) menu(q query) (any, error) {
-	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
+	products, err := a.listProducts(q)
 	items := make([]menuItem, len(products))
 	for i, p := range products {
 		items[i] = menuItem{p, true} // no stock is tracked: what is on the menu can be had

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"daybook/internal/auth"
 )
@@ -34,23 +35,36 @@ func OpenDataDir(path string) (DataDir, error) {
 	switch {
 	case err == nil && string(text) == layout:
 		return DataDir(path), nil
-	case err == nil:
+	case err == nil && len(text) > 0: // an empty one was being made when the machine died
 		return "", fmt.Errorf("%s was written by a newer Daybook: %s says %.20q", path, markFile, text)
-	case !errors.Is(err, os.ErrNotExist):
+	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return "", fmt.Errorf("data directory: %w", err)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return "", fmt.Errorf("data directory: %w", err)
 	}
-	foreign := slices.IndexFunc(entries, func(e os.DirEntry) bool { return e.Name() != "lost+found" })
-	if foreign >= 0 && entries[foreign].Name() != markFile {
+	foreign := slices.IndexFunc(entries, func(e os.DirEntry) bool {
+		return e.Name() != "lost+found" && !strings.HasPrefix(e.Name(), markFile)
+	})
+	if foreign >= 0 {
 		return "", fmt.Errorf("%w: %s holds %s; name an empty directory or one that Daybook made", ErrNotOurs, path, entries[foreign].Name())
 	}
-	if err := os.WriteFile(mark, []byte(layout), 0o640); err != nil {
-		return "", fmt.Errorf("data directory: %w", err)
+	return DataDir(path), writeMark(mark)
+}
+
+// writeMark writes the mark in one step, so that nobody reads half of it.
+func writeMark(mark string) error {
+	f, err := os.CreateTemp(filepath.Dir(mark), markFile+"-*")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
 	}
-	return DataDir(path), nil
+	defer os.Remove(f.Name())
+	_, errWrite := f.WriteString(layout)
+	if err := errors.Join(errWrite, f.Sync(), f.Close(), os.Rename(f.Name(), mark)); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
 }
 
 func (d DataDir) file(name string) string { return filepath.Join(string(d), name) }

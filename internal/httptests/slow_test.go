@@ -112,6 +112,9 @@ func TestPipelinedRequests(t *testing.T) {
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
 			t.Fatal(err)
 		}
+		if err := response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if response.StatusCode != want {
 			t.Errorf("answer %d, want %d", response.StatusCode, want)
 		}

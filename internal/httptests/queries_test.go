@@ -121,7 +121,7 @@ func TestPositionThatIsFarAhead(t *testing.T) {
 			begin := time.Now()
 			a := m.do(t, m.rightful(op).saying("Daybook-Position", "4611686018427387904"))
 			took := time.Since(begin)
-			if a.status != http.StatusServiceUnavailable || a.fault.Code != "read_model_behind" || took < 4*time.Second || took > 8*time.Second {
+			if a.status != http.StatusServiceUnavailable || a.fault.Code != "read_model_behind" || took < 4*time.Second || took > 10*time.Second {
 				t.Errorf("%s: answer %d %s after %s", op, a.status, a.body, took)
 			}
 		})

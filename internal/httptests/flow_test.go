@@ -78,27 +78,41 @@ func TestReferenceExample(t *testing.T) {
 	}
 }
 
-// What the owner and the guests see of a menu, tables, tablets and bills.
-func TestRestaurantFlow(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	r := w.restaurant(t, "Flow Owner")
-	tea := r.product(t, "Tea", "DRINK", 700)
-	// A product that was ordered, and then changed, stands on the bill as it was.
-	tab := r.order(t, 2, r.coffee, 1, tea)
-	w.do(t, r.of("changeProduct", r.coffee).with(`{"name":"Kaffee","price":1200}`)).want(t, http.StatusOK, "")
-	w.do(t, r.of("removeProduct", tea)).want(t, http.StatusNoContent, "")
-	ids := map[string]string{
-		"store": r.store, "coffee": r.coffee, "tea": tea, "table": r.table, "tab": tab, "device": r.device,
-		"order": orderOf(t, w, r),
-	}
-	now := `"2024-12-01T12:00:00+09:00"`
-	order := `{"orderId":"{order}","status":"ACCEPTED","amount":2700,"placedAt":` + now + `,"lines":[
+// A bill of two coffees and a tea, as JSON in which names in braces stand for ids.
+const (
+	noonInSeoul = `"2024-12-01T12:00:00+09:00"`
+	billOrders  = `[{"orderId":"{order}","status":"ACCEPTED","amount":2700,"placedAt":` + noonInSeoul + `,"lines":[
 		{"productId":"{coffee}","name":"Coffee","category":"DRINK","unitPrice":1000,"quantity":2,"amount":2000},
-		{"productId":"{tea}","name":"Tea","category":"DRINK","unitPrice":700,"quantity":1,"amount":700}]}`
-	open := `{"tabId":"{tab}","tableId":"{table}","status":"OPEN","currency":"KRW","amount":2700,"paid":0,"due":2700,
-		"orders":[` + order + `],"payments":[],"openedAt":` + now + `}`
-	store := `{"storeId":"{store}","name":"Corner Cafe","posGrade":"BRONZE","settlementDay":1,"timeZone":"Asia/Seoul","currency":"KRW",
+		{"productId":"{tea}","name":"Tea","category":"DRINK","unitPrice":700,"quantity":1,"amount":700}]}]`
+	openBill = `{"tabId":"{tab}","tableId":"{table}","status":"OPEN","currency":"KRW","amount":2700,"paid":0,"due":2700,
+		"orders":` + billOrders + `,"payments":[],"openedAt":` + noonInSeoul + `}`
+	closedBill = `{"tabId":"{tab}","tableId":"{table}","status":"CLOSED","currency":"KRW","amount":2700,"paid":2700,"due":0,
+		"orders":` + billOrders + `,"payments":[
+		{"paymentId":"{part}","method":"CARD","cardCompany":"S","amount":1000,"fee":8,"paidAt":` + noonInSeoul + `},
+		{"paymentId":"{rest}","method":"CASH","amount":1700,"fee":0,"paidAt":` + noonInSeoul + `}],
+		"openedAt":` + noonInSeoul + `,"closedAt":` + noonInSeoul + `,"businessDate":"2024-12-01"}`
+	guestBill = `{"tabId":"{tab}","tableId":"{table}","currency":"KRW","amount":2700,"due":2700,"orders":` + billOrders + `,"openedAt":` + noonInSeoul + `}`
+)
+
+// served opens a restaurant with that bill. Then the coffee is changed, and the tea is taken off the menu.
+func served(t *testing.T) (*restaurant, map[string]string) {
+	t.Helper()
+	r := newRestaurant(t)
+	tea := r.product(t, "Tea", "DRINK", 700)
+	tab := r.order(t, 2, r.coffee, 1, tea)
+	r.do(t, r.of("changeProduct", r.coffee).with(`{"name":"Kaffee","price":1200}`)).want(t, http.StatusOK, "")
+	r.do(t, r.of("removeProduct", tea)).want(t, http.StatusNoContent, "")
+	own := get[struct{ Orders []struct{ OrderID string } }](t, r.world, call{op: "getOwnTab", token: r.tablet})
+	return r, map[string]string{
+		"store": r.store, "coffee": r.coffee, "tea": tea, "table": r.table, "tab": tab, "device": r.device, "order": own.Orders[0].OrderID,
+	}
+}
+
+// What the owner and the guests see of a store, its menu, tables, tablets and bills.
+func TestRestaurantIsSeen(t *testing.T) {
+	t.Parallel()
+	r, ids := served(t)
+	const store = `{"storeId":"{store}","name":"Corner Cafe","posGrade":"BRONZE","settlementDay":1,"timeZone":"Asia/Seoul","currency":"KRW",
 		"closeoutHour":0,"openedAt":"2024-12-01T03:00:00Z"}`
 	guest := call{token: r.tablet}
 	for _, c := range []struct {
@@ -113,48 +127,39 @@ func TestRestaurantFlow(t *testing.T) {
 			{"productId":"{coffee}","name":"Kaffee","category":"DRINK","price":1200,"available":true}]}`},
 		{r.of("listTables"), `{"tables":[{"tableId":"{table}","name":"Window","addedAt":"2024-12-01T03:00:00Z"}]}`},
 		{r.of("listDevices"), `{"devices":[{"deviceId":"{device}","tableId":"{table}","pairedAt":"2024-12-01T03:00:00Z"}]}`},
-		{guest.to("getOwnTab"), `{"tabId":"{tab}","tableId":"{table}","currency":"KRW","amount":2700,"due":2700,
-			"orders":[` + order + `],"openedAt":` + now + `}`},
-		{r.of("getTableTab", r.table), open},
-		{r.of("getTab", tab), open},
-		{r.of("listTabs").asking("status=OPEN"), `{"tabs":[` + open + `]}`},
+		{guest.to("getOwnTab"), guestBill},
+		{r.of("getTableTab", r.table), openBill},
+		{r.of("getTab", ids["tab"]), openBill},
+		{r.of("listTabs").asking("status=OPEN"), `{"tabs":[` + openBill + `]}`},
 		{r.of("listTabs").asking("status=CLOSED"), `{"tabs":[]}`},
 	} {
-		sameJSON(t, w.do(t, c.call), c.want, ids)
+		sameJSON(t, r.do(t, c.call), c.want, ids)
 	}
-	w.do(t, r.of("getProduct", tea)).want(t, http.StatusNotFound, "product_not_found")
+	r.do(t, r.of("getProduct", ids["tea"])).want(t, http.StatusNotFound, "product_not_found")
+	r.do(t, r.of("revokeDevice", r.device)).want(t, http.StatusNoContent, "")
+	sameJSON(t, r.do(t, r.of("listDevices")), `{"devices":[{"deviceId":"{device}","tableId":"{table}","pairedAt":"2024-12-01T03:00:00Z",
+		"revokedAt":"2024-12-01T03:00:00Z"}]}`, ids)
+	r.do(t, guest.to("getMenu")).want(t, http.StatusUnauthorized, "unauthorized")
+}
 
-	// It is paid in two parts; with the second it closes, and the next order opens the next one.
+// A bill is paid in two parts; with the second it closes, and the next order opens the next one.
+func TestBillIsPaidInParts(t *testing.T) {
+	t.Parallel()
+	r, ids := served(t)
+	tab := ids["tab"]
 	part := r.pay(t, tab, `{"method":"CARD","cardCompany":"S","amount":1000}`)
 	rest := r.pay(t, tab, `{"method":"CASH"}`)
 	if part.Fee != 8 || part.Due != 1700 || part.TabStatus != "OPEN" || rest.Amount != 1700 || rest.Due != 0 || rest.TabStatus != "CLOSED" {
 		t.Errorf("payments %+v, %+v", part, rest)
 	}
 	ids["part"], ids["rest"] = part.PaymentID, rest.PaymentID
-	closed := `{"tabId":"{tab}","tableId":"{table}","status":"CLOSED","currency":"KRW","amount":2700,"paid":2700,"due":0,
-		"orders":[` + order + `],"payments":[
-		{"paymentId":"{part}","method":"CARD","cardCompany":"S","amount":1000,"fee":8,"paidAt":` + now + `},
-		{"paymentId":"{rest}","method":"CASH","amount":1700,"fee":0,"paidAt":` + now + `}],
-		"openedAt":` + now + `,"closedAt":` + now + `,"businessDate":"2024-12-01"}`
-	sameJSON(t, w.do(t, r.of("getTab", tab)), closed, ids)
-	sameJSON(t, w.do(t, r.of("listTabs").asking("status=CLOSED&limit=1")), `{"tabs":[`+closed+`]}`, ids)
-	w.do(t, guest.to("getOwnTab")).want(t, http.StatusNotFound, "no_open_tab")
-	w.do(t, r.of("getTableTab", r.table)).want(t, http.StatusNotFound, "no_open_tab")
+	sameJSON(t, r.do(t, r.of("getTab", tab)), closedBill, ids)
+	sameJSON(t, r.do(t, r.of("listTabs").asking("status=CLOSED&limit=1")), `{"tabs":[`+closedBill+`]}`, ids)
+	r.do(t, call{op: "getOwnTab", token: r.tablet}).want(t, http.StatusNotFound, "no_open_tab")
+	r.do(t, r.of("getTableTab", r.table)).want(t, http.StatusNotFound, "no_open_tab")
 	if next := r.order(t, 1, r.coffee); next == tab {
 		t.Error("an order went on a tab that is closed")
 	}
-
-	w.do(t, r.of("revokeDevice", r.device)).want(t, http.StatusNoContent, "")
-	sameJSON(t, w.do(t, r.of("listDevices")), `{"devices":[{"deviceId":"{device}","tableId":"{table}","pairedAt":"2024-12-01T03:00:00Z",
-		"revokedAt":"2024-12-01T03:00:00Z"}]}`, ids)
-	w.do(t, guest.to("getMenu")).want(t, http.StatusUnauthorized, "unauthorized")
-}
-
-// orderOf is the id of the first order of the open tab.
-func orderOf(t *testing.T, w *world, r *restaurant) string {
-	t.Helper()
-	tab := get[struct{ Orders []struct{ OrderID string } }](t, w, call{op: "getOwnTab", token: r.tablet})
-	return tab.Orders[0].OrderID
 }
 
 // Pages of tabs, open and closed, hold each tab once.

@@ -198,6 +198,39 @@ func TestConcurrentRepetition(t *testing.T) {
 	}
 }
 
+// Of one key that is used for two things at once, one thing happens.
+func TestConcurrentKeyOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	r := newRestaurant(t)
+	tab := r.order(t, 5, r.coffee)
+	other := *r
+	other.table = r.addTable(t, "Bar")
+	other.tablet = r.pair(t, other.table).DeviceToken
+	otherTab := other.order(t, 5, r.coffee)
+	for range 10 {
+		key := uuid.NewString()
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		paid := map[string]bool{}
+		for _, on := range []string{tab, otherTab, tab, otherTab} {
+			all.Go(func() {
+				a := r.do(t, r.paying(on, `{"method":"CASH","amount":1}`).keyed(key))
+				mu.Lock()
+				defer mu.Unlock()
+				if a.status == http.StatusCreated {
+					paid[on] = true
+				} else if a.fault.Code != "idempotency_key_reused" {
+					t.Errorf("answer %d %s", a.status, a.body)
+				}
+			})
+		}
+		all.Wait()
+		if len(paid) != 1 {
+			t.Errorf("one key paid on %d tabs", len(paid))
+		}
+	}
+}
+
 // Twenty different orders and payments at once: every order counts once, and nobody pays too much.
 func TestConcurrentOrdersAndPayments(t *testing.T) {
 	t.Parallel()

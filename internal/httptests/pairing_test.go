@@ -113,7 +113,7 @@ func TestTableLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	owner := w.owner(t, "Table Owner")
-	for grade, max := range map[string]int{"BRONZE": 30, "SILVER": 50} {
+	for grade, max := range map[string]int{"BRONZE": 30, "SILVER": 50, "GOLD": 100} {
 		opened := made[storeMade](t, w, call{op: "openStore", token: owner, body: fmt.Sprintf(`{"name":"x","posGrade":%q,"settlementDay":1}`, grade)})
 		c := call{op: "addTable", token: owner, path: []string{opened.StoreID}}
 		for n := 1; n <= max; n++ {

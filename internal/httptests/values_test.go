@@ -117,8 +117,9 @@ func TestPaymentRules(t *testing.T) {
 		{`{"method":"CARD","cardCompany":"K","amount":249}`, 0, 1751},
 		{`{"method":"CARD","cardCompany":"K","amount":250}`, 1, 1501},
 		{`{"method":"CARD","cardCompany":"H","amount":499}`, 2, 1002},
-		{`{"method":"CARD","cardCompany":"S","amount":125}`, 1, 877},
-		{`{"method":"CASH","amount":876}`, 0, 1},
+		{`{"method":"CARD","cardCompany":"H","amount":500}`, 3, 502},
+		{`{"method":"CARD","cardCompany":"S","amount":125}`, 1, 377},
+		{`{"method":"CASH","amount":376}`, 0, 1},
 	} {
 		if paid := r.pay(t, tab, part.body); paid.Fee != part.fee || paid.Due != part.due || paid.TabStatus != "OPEN" {
 			t.Errorf("%s: %+v", part.body, paid)
@@ -129,7 +130,7 @@ func TestPaymentRules(t *testing.T) {
 	}
 }
 
-// names are texts, with the number of characters that they count as, and whether they can be a name of that length.
+// nameBodies are bodies with a field that can be a name of up to max characters, and with one that cannot.
 func nameBodies(field, rest string, max int) (good, badOnes []string) {
 	body := func(name string) string { return fmt.Sprintf(`{"%s":"%s"%s}`, field, name, rest) }
 	for _, character := range []string{"a", "파", "😀", "é", "<", `\"`} {

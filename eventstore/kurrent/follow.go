@@ -30,7 +30,7 @@ func (l *link) follow(ctx context.Context, after eventstore.Position, filter *es
 	if err != nil {
 		return err
 	}
-	defer sub.Close() //nolint:errcheck // it returns nil
+	defer sub.Close()
 	if err := began(); err != nil {
 		return err
 	}

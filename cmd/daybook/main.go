@@ -20,6 +20,7 @@ import (
 // cli is the command line; its tags are its help.
 type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve both APIs, and keep the read models up to date."`
+	Ready    readyCmd    `cmd:"" help:"Ask a running server whether it is ready; exit 0 only if it is."`
 	Token    tokenCmd    `cmd:"" help:"Print access tokens."`
 	Import   importCmd   `cmd:"" help:"Import data from elsewhere."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Build read models anew from the log, beside the old ones; compare; switch."`

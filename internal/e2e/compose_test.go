@@ -34,7 +34,7 @@ func TestComposeFile(t *testing.T) {
 	}
 	version := regexp.MustCompile(`:[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z]+)?$`)
 	for name, s := range file.Services {
-		if own := s.Build != ""; !own && (!version.MatchString(s.Image) || len(s.Healthcheck.Test) < 2) {
+		if own := s.Build != ""; !own && !version.MatchString(s.Image) || len(s.Healthcheck.Test) < 2 {
 			t.Errorf("%s: image %q, health check %v", name, s.Image, s.Healthcheck.Test)
 		}
 		if len(s.Volumes) == 0 {

@@ -173,7 +173,7 @@ func crash(fs *vfs.MemFS, random *rand.Rand) *vfs.MemFS {
 
 // Several writers, and the power is cut at random moments.
 func TestCrashUnderLoad(t *testing.T) {
-	const rounds, writers, cuts = 12, 6, 5
+	const rounds, writers, each, cuts = 12, 6, 30, 4
 	for round := range rounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(round)))
@@ -183,7 +183,7 @@ func TestCrashUnderLoad(t *testing.T) {
 			var wg sync.WaitGroup
 			for w := range writers {
 				wg.Go(func() {
-					if err := l.write(s, w, 60, rand.New(rand.NewPCG(uint64(round), uint64(w)))); err != nil {
+					if err := l.write(s, w, each, rand.New(rand.NewPCG(uint64(round), uint64(w)))); err != nil {
 						t.Error(err)
 					}
 				})
@@ -203,7 +203,7 @@ func TestCrashUnderLoad(t *testing.T) {
 				}
 			}
 			for range cuts {
-				waitFor(random.IntN(writers * 60 * 2))
+				waitFor(random.IntN(writers * each * 2))
 				attempts := l.snapshot() // before the cut: all of this was acknowledged by then
 				list = append(list, cut{crash(fs, random), attempts})
 			}

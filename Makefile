@@ -20,12 +20,12 @@ run-full: services build ## the same on a private PostgreSQL and Redis
 	@exec bin/with -dir "$(SERVICES_DIR)" -- bin/daybook serve --demo
 
 # Where the race detector does not pay: the domain has one thread, and in e2e the server is another process. Tests that
-# enumerate crashes and damages of a store would take ten times as long with it, so these packages are run without it in
-# full, and with it but for those. The tests of EventStoreDB's client have deadlines written into them, which a slow server
-# does not meet.
+# enumerate crashes and damages of a store would take ten times as long with it, and so would the contract over the
+# network, so these packages are run without it in full, and with it but for those. The tests of EventStoreDB's client
+# have deadlines written into them, which a slow server does not meet.
 PLAIN := /domain/|/internal/e2e$$|/clientsuite$$
-STORES := ./eventstore/embedded ./projections/embedded
-ENUMERATING := Crash|Damage|Flipped|Kill|LostEnd|Model|OnDisk|Overwritten|PowerCut|TellsProgress
+STORES := ./eventstore/embedded ./eventstore/kurrent ./projections/embedded
+ENUMERATING := ^TestContract$$|Crash|Damage|Flipped|Kill|LostEnd|Model|OnDisk|Overwritten|PowerCut|TellsProgress
 
 .PHONY: test
 test: services ## install what is missing and run every test

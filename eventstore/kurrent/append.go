@@ -132,7 +132,7 @@ func (a *appending) conflict(ctx context.Context, l *link, wrong *wrongRevision)
 			return &lost{wrong} // it moved meanwhile, or the server is confused
 		}
 	}
-	if actual >= a.last() {
+	if behind := actual - a.expected; behind >= eventstore.Revision(len(a.events)) { // an expectation may be as high as there are numbers
 		if found, err := a.look(ctx, l); found || err != nil {
 			return err
 		}

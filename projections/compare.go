@@ -32,7 +32,7 @@ func Verify(ctx context.Context, store eventstore.Store, sink, scratch Sink, mod
 func compareServed(ctx context.Context, store eventstore.Store, w *writer, served Target, progress Progress) (Report, error) {
 	at, err := w.sink.Checkpoint(ctx, served)
 	if err == nil {
-		at, err = belongs(ctx, store, w.sink, served, at)
+		err = belongs(ctx, store, w.sink, served, at)
 	}
 	if errors.Is(err, ErrForeign) || err == nil && (at.Log == "" || at.Version != w.model.Version) {
 		return Report{Model: w.model.Name}, nil
@@ -53,7 +53,7 @@ func compareWith(ctx context.Context, store eventstore.Store, sink Sink, w *writ
 	if err != nil {
 		return Report{}, err
 	}
-	if _, err := belongs(ctx, store, sink, served, at); err != nil {
+	if err := belongs(ctx, store, sink, served, at); err != nil {
 		return Report{}, err
 	}
 	if at.Position.Before(w.at.Position) {

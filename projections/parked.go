@@ -83,11 +83,7 @@ const unparkAttempts = 20
 // with the event that the stream stopped at, or, to skip it, without. Others may run the projection meanwhile.
 func Unpark(ctx context.Context, store eventstore.Store, sink Sink, model Model, streamName string, skip bool, log *slog.Logger) error {
 	for attempt := 1; ; attempt++ {
-		target, err := active(ctx, sink, model.Name)
-		if err != nil {
-			return err
-		}
-		w, err := openWriter(ctx, store, sink, model, target, log)
+		w, err := openServed(ctx, store, sink, model, log)
 		if err != nil {
 			return err
 		}

@@ -91,11 +91,7 @@ func Rollback(ctx context.Context, sink Sink, model Model) error {
 
 // CatchUp brings a served read model to the end of the log where no server runs its projection.
 func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) error {
-	target, err := active(ctx, sink, model.Name)
-	if err != nil {
-		return err
-	}
-	w, err := openWriter(ctx, store, sink, model, target, log)
+	w, err := openServed(ctx, store, sink, model, log)
 	if err != nil {
 		return err
 	}
@@ -112,10 +108,6 @@ const fillEvents = 20_000
 
 // fill brings the writer's target from where it stands to exactly a position.
 func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
-	identity, err := store.Identity(ctx)
-	if err != nil {
-		return err
-	}
 	events := make([]eventstore.Event, 0, fillEvents)
 	read := eventstore.LogRead{After: w.at.Position, Filter: eventstore.Filter{Types: w.model.Types}}
 	for e, err := range store.ReadAll(ctx, read) {
@@ -126,7 +118,7 @@ func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore
 			break
 		}
 		if events = append(events, e); len(events) == fillEvents {
-			if err := w.apply(ctx, identity, events, e.Position); err != nil {
+			if err := w.apply(ctx, events, e.Position); err != nil {
 				return err
 			}
 			progress(e.Position.Commit, to.Commit)
@@ -136,7 +128,7 @@ func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore
 	if w.at.Position == to && len(events) == 0 && w.at.Log != "" {
 		return nil
 	}
-	if err := w.apply(ctx, identity, events, to); err != nil {
+	if err := w.apply(ctx, events, to); err != nil {
 		return err
 	}
 	progress(to.Commit, to.Commit)

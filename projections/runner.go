@@ -19,9 +19,8 @@ type Runner struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	identity string    // of the log; set by start
-	writer   *writer   // nil until started
-	checked  time.Time // when the sink was last seen to stand where the writer left it
+	writer  *writer   // nil until started
+	checked time.Time // when the sink was last seen to stand where the writer left it
 
 	mu     sync.Mutex
 	status Status
@@ -82,13 +81,7 @@ func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
 }
 
 func (r *Runner) open(ctx context.Context) (err error) {
-	if r.identity, err = r.store.Identity(ctx); err != nil {
-		return err
-	}
-	target, err := active(ctx, r.Sink, r.Model.Name)
-	if err == nil {
-		r.writer, err = openWriter(ctx, r.store, r.Sink, r.Model, target, r.log)
-	}
+	r.writer, err = openServed(ctx, r.store, r.Sink, r.Model, r.log)
 	return err
 }
 
@@ -107,7 +100,7 @@ func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 	}
 	// An idle model's position is stored now and then, so that a restart need not read the whole log again.
 	if to := batch.Position; len(events) > 0 || idle && w.at.Position.Before(to) {
-		if err := w.apply(ctx, r.identity, events, to); err != nil {
+		if err := w.apply(ctx, events, to); err != nil {
 			return r.failed(err)
 		}
 		r.checked = r.now()

@@ -13,12 +13,13 @@ import (
 // writer folds batches into one target. Live running, rebuilding and verifying differ only in where their batches come
 // from. Not for concurrent use.
 type writer struct {
-	model   Model
-	sink    Sink
-	target  Target
-	log     *slog.Logger
-	at      Checkpoint        // where the target stands
-	stopped map[string]Parked // by stream
+	model    Model
+	sink     Sink
+	target   Target
+	log      *slog.Logger
+	identity string            // of the event log
+	at       Checkpoint        // where the target stands
+	stopped  map[string]Parked // by stream
 }
 
 // ErrForeign: a read model belongs to another log, or knows more than the log does. Nothing was changed. Point the
@@ -34,41 +35,54 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 	if err != nil {
 		return nil, err
 	}
-	if at, err = belongs(ctx, store, sink, target, at); err != nil {
+	if err := belongs(ctx, store, sink, target, at); err != nil {
+		return nil, err
+	}
+	identity, err := store.Identity(ctx)
+	if err != nil {
 		return nil, err
 	}
 	stopped, err := listParked(ctx, sink, target)
 	if err != nil {
 		return nil, err
 	}
-	return &writer{model: model, sink: sink, target: target, log: log, at: at, stopped: stopped}, nil
+	return &writer{model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped}, nil
 }
 
-// belongs checks that a checkpoint is a place of this log.
-func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Target, at Checkpoint) (Checkpoint, error) {
+// openServed opens the target that is served.
+func openServed(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger) (*writer, error) {
+	target, err := active(ctx, sink, model.Name)
+	if err != nil {
+		return nil, err
+	}
+	return openWriter(ctx, store, sink, model, target, log)
+}
+
+// belongs returns ErrForeign unless a checkpoint is a place of this log.
+func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Target, at Checkpoint) error {
 	if at == (Checkpoint{}) {
-		return at, nil
+		return nil
 	}
 	identity, err := store.Identity(ctx)
 	if err != nil {
-		return at, err
+		return err
 	}
 	if at.Log != identity {
-		return at, fmt.Errorf("%w: %s in %s is of log %s, this is log %s", ErrForeign, target.Model, sink.Name(), at.Log, identity)
+		return fmt.Errorf("%w: %s in %s is of log %s, this is log %s", ErrForeign, target.Model, sink.Name(), at.Log, identity)
 	}
 	head, err := store.Head(ctx)
 	if err == nil && head.Before(at.Position) {
 		err = fmt.Errorf("%w: %s in %s is at position %s, the log ends at %s", ErrForeign, target.Model, sink.Name(), at.Position, head)
 	}
-	return at, err
+	return err
 }
 
 // apply folds events, all of them after the target's position, and stores the effect. A batch that makes
 // more changes than a sink takes at once is cut in two, and so is one with an event that cannot be folded, until that
 // event is alone; then its stream is parked. On errMoved the writer is of no use any more; any other error means: try
 // again.
-func (w *writer) apply(ctx context.Context, identity string, events []eventstore.Event, to eventstore.Position) error {
-	next := Checkpoint{Log: identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
+func (w *writer) apply(ctx context.Context, events []eventstore.Event, to eventstore.Position) error {
+	next := Checkpoint{Log: w.identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
 	changes, err := w.fold(ctx, events)
 	tooMany := len(changes) > ChangesMax && len(events) > 1
 	if err == nil && !tooMany {
@@ -82,10 +96,10 @@ func (w *writer) apply(ctx context.Context, identity string, events []eventstore
 		return w.park(ctx, events[0], next, poison)
 	}
 	half := len(events) / 2
-	if err := w.apply(ctx, identity, events[:half], events[half-1].Position); err != nil {
+	if err := w.apply(ctx, events[:half], events[half-1].Position); err != nil {
 		return err
 	}
-	return w.apply(ctx, identity, events[half:], to)
+	return w.apply(ctx, events[half:], to)
 }
 
 // poisonError: an event cannot be folded, however often it is tried.

@@ -31,7 +31,7 @@ type aggregate[S, C any, E event.Stored] struct {
 // foldedStream is one stream as far as it was folded. Commands of one process take turns on it; between processes the
 // expected revision decides.
 type foldedStream[S any] struct {
-	turn     chan struct{} // holds one token while nobody works on the stream
+	turn
 	state    S
 	revision eventstore.Revision
 	position eventstore.Position // of the last event
@@ -49,18 +49,13 @@ func (a *aggregate[S, C, E]) hold(ctx context.Context, name string) (*foldedStre
 	s, known := a.folded[name]
 	if !known {
 		a.forgetSome()
-		s = &foldedStream[S]{turn: make(chan struct{}, 1)}
-		s.turn <- struct{}{}
+		s = &foldedStream[S]{turn: newTurn()}
 		a.reset(s)
 		a.folded[name] = s
 	}
 	a.mu.Unlock()
-	select {
-	case <-s.turn:
-		return s, func() { s.turn <- struct{}{} }, nil
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
+	release, err := s.take(ctx)
+	return s, release, err
 }
 
 // forgetSome makes room. Which streams go is left to the map's random order: what is used often comes back quickly.

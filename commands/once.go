@@ -124,7 +124,7 @@ type recent struct {
 }
 
 type recentStore struct {
-	turn     chan struct{}       // holds one token while nobody works on it
+	turn
 	to       eventstore.Position // read up to here
 	commands map[uuid.UUID]Place
 }
@@ -139,17 +139,12 @@ func (r *recent) hold(ctx context.Context, storeID string) (*recentStore, func()
 		if r.stores == nil || len(r.stores) >= recentStoresMax {
 			r.stores = map[string]*recentStore{}
 		}
-		s = &recentStore{turn: make(chan struct{}, 1)}
-		s.turn <- struct{}{}
+		s = &recentStore{turn: newTurn()}
 		r.stores[storeID] = s
 	}
 	r.mu.Unlock()
-	select {
-	case <-s.turn:
-		return s, func() { s.turn <- struct{}{} }, nil
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
+	release, err := s.take(ctx)
+	return s, release, err
 }
 
 // find looks for a command among the store's events after a position.

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"daybook/eventstore"
+	"daybook/internal/pebblefs"
 )
 
 const (
@@ -52,18 +52,18 @@ func (m mark) save(fs vfs.FS, dir string) error {
 	}
 	text := fmt.Sprintf("%s\n%08x\n", line, crc32.Checksum(line, castagnoli))
 	temp := fs.PathJoin(dir, markFileTemp)
-	if err := writeFile(fs, temp, text); err != nil {
+	if err := pebblefs.WriteFile(fs, temp, text); err != nil {
 		return err
 	}
 	if err := fs.Rename(temp, fs.PathJoin(dir, markFile)); err != nil {
 		return err
 	}
-	return syncDir(fs, dir)
+	return pebblefs.SyncDir(fs, dir)
 }
 
 func loadMark(fs vfs.FS, dir string) (m mark, err error) {
 	path := fs.PathJoin(dir, markFile)
-	text, err := readFile(fs, path)
+	text, err := pebblefs.ReadFile(fs, path)
 	if err != nil {
 		return m, err
 	}
@@ -82,33 +82,4 @@ func loadMark(fs vfs.FS, dir string) (m mark, err error) {
 		return damaged(errors.New("not a mark of this program"))
 	}
 	return m, nil
-}
-
-func writeFile(fs vfs.FS, path, text string) error {
-	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write([]byte(text))
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func readFile(fs vfs.FS, path string) ([]byte, error) {
-	f, err := fs.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
+
+	"daybook/internal/pebblefs"
 )
 
 // queueLength bounds the appends that wait for the committer; more wait in Append, until their context ends.
@@ -73,7 +75,7 @@ func prepareDir(fsys vfs.FS, dir string) (name string, isNew bool, err error) {
 		}
 	}
 	if parent := fsys.PathDir(dir); parent != dir {
-		if err := syncDir(fsys, parent); err != nil {
+		if err := pebblefs.SyncDir(fsys, parent); err != nil {
 			return "", false, fmt.Errorf("event log: %w", err)
 		}
 	}
@@ -141,7 +143,7 @@ func (s *Store) create(m mark) error {
 	if err := s.options.FS.MkdirAll(folder, 0o750); err != nil {
 		return err
 	}
-	if err := syncDir(s.options.FS, s.options.Dir); err != nil {
+	if err := pebblefs.SyncDir(s.options.FS, s.options.Dir); err != nil {
 		return err
 	}
 	o := s.pebbleOptions()

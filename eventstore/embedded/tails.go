@@ -6,6 +6,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/wal"
+
+	"daybook/internal/pebblefs"
 )
 
 // checkTails looks at the files that Pebble only appends to and reads up to the first thing that is not right: its
@@ -40,7 +42,7 @@ func checkTails(fs vfs.FS, folder string, closed bool) error {
 }
 
 func checkTail(fs vfs.FS, path string, format chunkFormat) error {
-	data, err := readFile(fs, path)
+	data, err := pebblefs.ReadFile(fs, path)
 	if err != nil {
 		return err
 	}

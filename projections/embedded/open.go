@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"daybook/internal/pebblefs"
 	"daybook/projections"
 )
 
@@ -107,7 +108,7 @@ func prepareDir(fsys vfs.FS, dir string) (folder string, err error) {
 		return "", err
 	}
 	folder = fsys.PathJoin(dir, pebbleFolder)
-	if err := errors.Join(fsys.MkdirAll(folder, 0o750), syncDir(fsys, dir), syncDir(fsys, fsys.PathDir(dir))); err != nil {
+	if err := errors.Join(fsys.MkdirAll(folder, 0o750), pebblefs.SyncDir(fsys, dir), pebblefs.SyncDir(fsys, fsys.PathDir(dir))); err != nil {
 		return "", fmt.Errorf("read models: %w", err)
 	}
 	return folder, nil
@@ -122,9 +123,11 @@ func checkMark(fsys vfs.FS, dir string) error {
 	path := fsys.PathJoin(dir, markFile)
 	text := ""
 	if slices.Contains(names, markFile) {
-		if text, err = readFile(fsys, path); err != nil {
+		read, err := pebblefs.ReadFile(fsys, path)
+		if err != nil {
 			return fmt.Errorf("read models: %w", err)
 		}
+		text = string(read)
 		names = slices.DeleteFunc(names, func(name string) bool { return name == markFile })
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
@@ -132,7 +135,7 @@ func checkMark(fsys vfs.FS, dir string) error {
 	case text == mark:
 		return nil
 	case text == "" && len(names) == 0: // new, or its making was interrupted before anything else was there
-		if err := writeFile(fsys, path, mark); err != nil {
+		if err := pebblefs.WriteFile(fsys, path, mark); err != nil {
 			return fmt.Errorf("read models: %w", err)
 		}
 		return nil
@@ -156,7 +159,7 @@ func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
 
 func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 orderedFS{options.FS},
+		FS:                 pebblefs.Ordered(options.FS),
 		Lock:               s.lock,
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          options.CacheBytes,

@@ -194,6 +194,28 @@ type Store interface {
 	Close() error
 }
 
+// Partitioned is a Store that keeps the events of each store and category together, and can read them apart from all
+// others. A partition is named by what its streams' names begin with, up to (not including) the second '-': "tab-S" holds
+// "tab-S-T.1". Reading a category partition by partition, several at a time, is the fast way through it; the order
+// between partitions is not seen then.
+type Partitioned interface {
+	Store
+
+	// Partitions returns the partitions of a category that hold an event, in byte order: for "tab" those of all stores.
+	Partitions(ctx context.Context, category string) ([]string, error)
+
+	// ReadPartition yields the events of one partition in log order, as ReadAll does. A partition that does not exist
+	// is empty.
+	ReadPartition(ctx context.Context, partition string, read PartitionRead) iter.Seq2[Event, error]
+}
+
+// PartitionRead says what ReadPartition yields. The zero value is the whole partition.
+type PartitionRead struct {
+	After Position // exclusive
+	To    Position // inclusive; zero, or after the end: the end as it is when the read begins
+	Types []string // exact type names; empty: all. Others are passed over without being looked at.
+}
+
 // Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.
 type Subscription interface {
 	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. After an error of its

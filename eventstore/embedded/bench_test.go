@@ -120,7 +120,7 @@ func BenchmarkScanCategory(b *testing.B) {
 					b.Fatal(partitions, err)
 				}
 				for _, partition := range partitions {
-					count(b, s.ReadPartition(context.Background(), partition, embedded.PartitionRead{Types: types}))
+					count(b, s.ReadPartition(context.Background(), partition, eventstore.PartitionRead{Types: types}))
 				}
 			}
 			b.ReportMetric(float64(largeStores*largeTabs*tabEvents*b.N)/b.Elapsed().Seconds(), "events/s")

@@ -84,9 +84,9 @@ func TestExtremes(t *testing.T) {
 		"log before first":   {s.ReadAll(ctx, eventstore.LogRead{After: eventstore.Position{Commit: 1, Prepare: 1}, Direction: eventstore.Backward}), 0},
 		"stream from":        {s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{From: math.MaxInt64}), 0},
 		"stream back from":   {s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{From: math.MaxInt64, Direction: eventstore.Backward}), 3},
-		"partition after":    {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{After: last}), 0},
-		"partition to":       {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{To: last}), 3},
-		"partition inverted": {s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{After: eventstore.Position{Commit: 2, Prepare: 2}, To: eventstore.Position{Commit: 1, Prepare: 1}}), 0},
+		"partition after":    {s.ReadPartition(ctx, "tab-a", eventstore.PartitionRead{After: last}), 0},
+		"partition to":       {s.ReadPartition(ctx, "tab-a", eventstore.PartitionRead{To: last}), 3},
+		"partition inverted": {s.ReadPartition(ctx, "tab-a", eventstore.PartitionRead{After: eventstore.Position{Commit: 2, Prepare: 2}, To: eventstore.Position{Commit: 1, Prepare: 1}}), 0},
 	} {
 		n := 0
 		for _, err := range read.seq {

@@ -169,8 +169,8 @@ func wantFirstOnly(t *testing.T, s *embedded.Store) {
 		"stream from 1":    s.ReadStream(ctx, "tab-a-1", eventstore.StreamRead{Direction: eventstore.Backward, From: 1}),
 		"log":              s.ReadAll(ctx, eventstore.LogRead{}),
 		"log backward":     s.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}),
-		"partition":        s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{}),
-		"partition beyond": s.ReadPartition(ctx, "tab-a", embedded.PartitionRead{To: eventstore.Position{Commit: 9, Prepare: 9}}),
+		"partition":        s.ReadPartition(ctx, "tab-a", eventstore.PartitionRead{}),
+		"partition beyond": s.ReadPartition(ctx, "tab-a", eventstore.PartitionRead{To: eventstore.Position{Commit: 9, Prepare: 9}}),
 	} {
 		n := 0
 		for e, err := range seq {

@@ -12,8 +12,7 @@ import (
 	"daybook/eventstore"
 )
 
-// Partitions returns the partitions of a category that hold an event, in byte order: for "tab" those of all stores,
-// "tab-S1", "tab-S2", …. Folding them one by one, several at a time, is the fast way through a category.
+// Partitions is eventstore.Partitioned's.
 func (s *Store) Partitions(ctx context.Context, category string) ([]string, error) {
 	found, err := s.partitions(ctx, category, s.head.Load(), 0)
 	if err != nil {
@@ -24,15 +23,8 @@ func (s *Store) Partitions(ctx context.Context, category string) ([]string, erro
 	}), nil
 }
 
-// PartitionRead says what ReadPartition yields. The zero value is the whole partition.
-type PartitionRead struct {
-	After eventstore.Position // exclusive
-	To    eventstore.Position // inclusive; zero, or after the end: the end as it is when the read begins
-	Types []string            // exact type names; empty: all. Others are skipped before anything is copied.
-}
-
-// ReadPartition yields the events of one partition in log order, as ReadAll does. A partition that does not exist is empty.
-func (s *Store) ReadPartition(ctx context.Context, partition string, read PartitionRead) iter.Seq2[eventstore.Event, error] {
+// ReadPartition is eventstore.Partitioned's.
+func (s *Store) ReadPartition(ctx context.Context, partition string, read eventstore.PartitionRead) iter.Seq2[eventstore.Event, error] {
 	return func(yield func(eventstore.Event, error) bool) {
 		for _, p := range []eventstore.Position{read.After, read.To} {
 			if err := ownPosition(p); err != nil {

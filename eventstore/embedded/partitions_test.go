@@ -74,7 +74,7 @@ func TestReadPartition(t *testing.T) {
 		all = append(all, e)
 	}
 	position := func(i int) eventstore.Position { return all[i].Position }
-	for _, read := range []embedded.PartitionRead{
+	for _, read := range []eventstore.PartitionRead{
 		{}, {After: position(100)}, {To: position(100)}, {After: position(50), To: position(300)}, {Types: []string{"type1.v1"}},
 		{Types: []string{"type0.v1", "type2.v1"}, To: position(200)}, {Types: []string{"none"}}, {To: eventstore.Position{Commit: 1e9, Prepare: 1e9}},
 	} {

@@ -13,7 +13,7 @@ import (
 	"daybook/eventstore"
 )
 
-// Store is an open log. It is an eventstore.Store; Check, Partitions and ReadPartition are beyond that port.
+// Store is an open log. It is an eventstore.Partitioned; Check is beyond that port.
 type Store struct {
 	options  Options
 	identity string
@@ -37,7 +37,7 @@ type Store struct {
 	flushes flushes
 }
 
-var _ eventstore.Store = (*Store)(nil)
+var _ eventstore.Partitioned = (*Store)(nil)
 
 // Identity returns the random name that the log got when it was made.
 func (s *Store) Identity(ctx context.Context) (string, error) {

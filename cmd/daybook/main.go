@@ -28,6 +28,7 @@ type cli struct {
 	Parked   parkedCmd   `cmd:"" help:"Streams that a read model stopped at an event it cannot fold: list, retry, skip."`
 	CopyLog  copyLogCmd  `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared at the end."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring PostgreSQL to the current schema."`
+	Bench    benchCmd    `cmd:"" help:"Measure this machine and this build beside SQL and beside a nightly batch; starts PostgreSQL and Redis of its own."`
 	LogLevel slog.Level  `default:"INFO" env:"DAYBOOK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR."`
 	Version  versionFlag `help:"Print the version and exit."`
 }

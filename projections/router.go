@@ -132,7 +132,10 @@ func (s *subscriber) follow(ctx context.Context, out chan<- *message.Message) (d
 	}
 	defer sub.Close()
 	batch := eventstore.Batch{Position: position}
-	for {
+	for last := (time.Time{}); ; last = time.Now() {
+		if err := rest(ctx, last); err != nil {
+			return delivered, err
+		}
 		if batch, err = next(ctx, sub, batch); err != nil {
 			return delivered, s.runner.failed(err)
 		}
@@ -140,6 +143,23 @@ func (s *subscriber) follow(ctx context.Context, out chan<- *message.Message) (d
 			return delivered, err
 		}
 		delivered = true
+	}
+}
+
+// batchInterval is the least time from the end of one batch to the beginning of the next. On a busy log, batches so
+// become large enough to be worth their round trips to the sink; on a quiet one, nothing waits.
+const batchInterval = 5 * time.Millisecond
+
+func rest(ctx context.Context, last time.Time) error {
+	pause := batchInterval - time.Since(last)
+	if pause <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

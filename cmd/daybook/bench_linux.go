@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/pprof"
 
 	"daybook/internal/bench"
 )
@@ -16,6 +17,7 @@ type benchCmd struct {
 	Runs  int      `default:"5" help:"A figure is the median of so many runs."`
 	JSON  string   `name:"json" help:"Write every figure to a file." placeholder:"FILE"`
 	Plot  string   `help:"Draw the ratios and the growth as SVG files into a directory, which is made if need be." placeholder:"DIR"`
+	CPU   string   `name:"cpuprofile" help:"Write a CPU profile of the run, for 'go tool pprof'; name one benchmark to see it alone." placeholder:"FILE"`
 	Dir   string   `help:"Where the data go while it runs; a disk that is used for nothing else gives the best figures. Default: the system's directory for temporary files." placeholder:"DIR"`
 }
 
@@ -36,6 +38,19 @@ func (c *benchCmd) Run(p *program) (err error) {
 		if err := os.MkdirAll(c.Plot, 0o755); err != nil {
 			return fmt.Errorf("--plot: %w", err)
 		}
+	}
+	if c.CPU != "" {
+		profile, err := os.Create(c.CPU)
+		if err != nil {
+			return fmt.Errorf("--cpuprofile: %w", err)
+		}
+		if err := pprof.StartCPUProfile(profile); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			err = errors.Join(err, profile.Close())
+		}()
 	}
 	progress, done := p.progress()
 	report, err := bench.Run(p.ctx, c.Names, bench.Options{

@@ -18,11 +18,11 @@ import (
 	"time"
 )
 
-// Options of a run. Only Program is needed.
+// Options of a run. Program, Scale and Runs are needed.
 type Options struct {
 	Program  string  // the program daybook, whose memory is measured
-	Scale    float64 // of the data: 1 is the month that the reference system published; 0: 1
-	Runs     int     // a figure is the median of so many; 0: 5
+	Scale    float64 // of the data, 0.001 to 10: 1 is the month that the reference system published
+	Runs     int     // a figure is the median of so many, 1 to 100
 	Dir      string  // for data, removed at the end; "": the system's for temporary files
 	Progress Progress
 	Log      *slog.Logger // nil: slog.Default
@@ -66,12 +66,6 @@ const (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Scale == 0 {
-		o.Scale = 1
-	}
-	if o.Runs == 0 {
-		o.Runs = 5
-	}
 	if o.Progress == nil {
 		o.Progress = func(string, uint64, uint64) {}
 	}
@@ -80,9 +74,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	switch {
 	case !(o.Scale >= scaleMin && o.Scale <= scaleMax):
-		return o, fmt.Errorf("scale %g: %g to %d", o.Scale, scaleMin, scaleMax)
+		return o, fmt.Errorf("scale %g: it is %g to %d", o.Scale, scaleMin, scaleMax)
 	case o.Runs < 1 || o.Runs > runsMax:
-		return o, fmt.Errorf("runs %d: 1 to %d", o.Runs, runsMax)
+		return o, fmt.Errorf("runs %d: they are 1 to %d", o.Runs, runsMax)
 	}
 	return o, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+
+	"golang.org/x/time/rate"
 )
 
 // The restaurants in which orders are measured.
@@ -31,6 +33,7 @@ type orderLine struct {
 // openRestaurants opens restaurants with tables and paired tablets, all over HTTP.
 func (s *server) openRestaurants(ctx context.Context) ([]tablet, error) {
 	tablets := make([]tablet, 0, writers)
+	pairings := rate.NewLimiter(20, 40) // a server lets no more be tried
 	for n := range restaurants {
 		var store struct {
 			StoreID string `json:"storeId"`
@@ -50,6 +53,9 @@ func (s *server) openRestaurants(ctx context.Context) ([]tablet, error) {
 			lines[i] = orderLine{product.ProductID, orderQuantity}
 		}
 		for table := range writers / restaurants {
+			if err := pairings.Wait(ctx); err != nil {
+				return nil, err
+			}
 			t, err := s.addTablet(ctx, store.StoreID, table)
 			if err != nil {
 				return nil, err

@@ -5,6 +5,10 @@
 // locked by the same update, so of two attempts the second waits, looks again, and finds the target moved. PostgreSQL
 // adds up the counters and refuses overflows; a check constraint refuses an Add to a row.
 //
+// Batches do not wait for PostgreSQL's disk (synchronous_commit is off, unless the address says otherwise): a power cut
+// may take the last ones, effects and checkpoint together and in order, and the projection reads those events again from
+// the log, where they are safe.
+//
 // Reads are one statement each, which sees one moment; Scan is a read-only transaction that sees one.
 //
 // A dropped target is marked, and is gone from then on. Its fields are deleted in pieces afterwards; whoever calls Drop

@@ -16,6 +16,10 @@ import (
 
 const connectTimeout = 2 * time.Second
 
+// connectionsMax is how many connections are held, unless the address says otherwise. Each command with an idempotency
+// key asks once, briefly; pgx's default, one for each processor, would make them queue before the projections.
+const connectionsMax = 16
+
 // Sink is projections.Sink on a PostgreSQL database.
 type Sink struct {
 	pool    *pgxpool.Pool
@@ -34,12 +38,18 @@ func Open(ctx context.Context, url string) (*Sink, error) {
 	if err != nil {
 		return nil, migrations.ErrAddress // pgx's own error shows the address, perhaps with its password
 	}
+	if !strings.Contains(url, "pool_max_conns=") {
+		config.MaxConns = connectionsMax
+	}
 	connection := config.ConnConfig
 	if connection.ConnectTimeout == 0 || connection.ConnectTimeout > connectTimeout {
 		connection.ConnectTimeout = connectTimeout
 	}
 	if connection.RuntimeParams["application_name"] == "" {
 		connection.RuntimeParams["application_name"] = "daybook"
+	}
+	if connection.RuntimeParams["synchronous_commit"] == "" {
+		connection.RuntimeParams["synchronous_commit"] = "off" // see the package comment
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -17,8 +17,8 @@ type till interface {
 	pay(ctx context.Context, writer int) error
 }
 
-// appendOrders measures orders per second at three tills: commands called in process, the same over HTTP, and a
-// relational transaction. All three wait for the disk.
+// appendOrders measures orders per second at four tills: commands called in process, the same over HTTP, and relational
+// transactions, statement by statement and in one round trip. All wait for the disk.
 func appendOrders(ctx context.Context, r *run, result *Result) (err error) {
 	inProcess, err := r.newProcessTill(ctx)
 	if err != nil {
@@ -30,15 +30,20 @@ func appendOrders(ctx context.Context, r *run, result *Result) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, overHTTP.close()) }()
-	relational, err := r.newRelationalTill(ctx)
+	relational, err := r.newRelationalTill(ctx, "orders", false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, relational.close()) }()
+	pipelined, err := r.newRelationalTill(ctx, "pipelined_orders", true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pipelined.close()) }()
 	if err := settle(ctx); err != nil {
 		return err
 	}
-	var latencies [3][]time.Duration
+	var latencies [4][]time.Duration
 	rate := func(i int, at till) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
 			perSecond, took, err := r.load(ctx, at)
@@ -49,7 +54,8 @@ func appendOrders(ctx context.Context, r *run, result *Result) (err error) {
 	figures, err := r.inTurn(ctx, result, r.Runs,
 		measure{"in process", "orders/s", rate(0, inProcess)},
 		measure{"over HTTP", "orders/s", rate(1, overHTTP)},
-		measure{"PostgreSQL transaction", "orders/s", rate(2, relational)})
+		measure{"PostgreSQL transaction", "orders/s", rate(2, relational)},
+		measure{"PostgreSQL, one round trip", "orders/s", rate(3, pipelined)})
 	if err != nil {
 		return err
 	}
@@ -60,6 +66,8 @@ func appendOrders(ctx context.Context, r *run, result *Result) (err error) {
 	}
 	result.atLeast("in process / PostgreSQL", ratio, figures[0].Value/figures[2].Value, 2)
 	result.atLeast("over HTTP / PostgreSQL", ratio, figures[1].Value/figures[2].Value, 1)
+	result.atLeast("in process / PostgreSQL, one round trip", ratio, figures[0].Value/figures[3].Value, 2)
+	result.atLeast("over HTTP / PostgreSQL, one round trip", ratio, figures[1].Value/figures[3].Value, 1)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -27,15 +28,17 @@ CREATE TABLE payment (id UUID PRIMARY KEY, trade_id UUID NOT NULL UNIQUE REFEREN
 INSERT INTO store SELECT n, 'Restaurant ' || n FROM generate_series(0, 7) n;
 INSERT INTO product SELECT n, n / 3, 'Dish ' || n % 3, 'MAIN_MENU', 4500 FROM generate_series(0, 23) n`
 
-// relationalTill puts an order down as one transaction of single statements, as a program over a relational database
-// does. Connections are kept, statements are prepared, and the price is looked up by the statement that inserts a line.
+// relationalTill puts an order down as one transaction, as a program over a relational database does: statement by
+// statement or, pipelined, all in one round trip, which is the best that can be had without writing procedures.
+// Connections are kept, statements are prepared, and the price is looked up by the statement that inserts a line.
 type relationalTill struct {
-	pool *pgxpool.Pool
-	tabs [writers]uuid.UUID // zero: none is open
+	pool      *pgxpool.Pool
+	pipelined bool
+	tabs      [writers]uuid.UUID // zero: none is open
 }
 
-func (r *run) newRelationalTill(ctx context.Context) (*relationalTill, error) {
-	url, err := r.database(ctx, "orders")
+func (r *run) newRelationalTill(ctx context.Context, database string, pipelined bool) (*relationalTill, error) {
+	url, err := r.database(ctx, database)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +55,7 @@ func (r *run) newRelationalTill(ctx context.Context) (*relationalTill, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &relationalTill{pool: pool}, nil
+	return &relationalTill{pool: pool, pipelined: pipelined}, nil
 }
 
 const (
@@ -67,37 +70,67 @@ SELECT $1, id, name, category, price, $3, price * $3, now() FROM product WHERE i
 
 func (t *relationalTill) order(ctx context.Context, writer int) error {
 	const amount = orderLines * orderQuantity * menuPrice
-	return pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
-		store, tab := writer%restaurants, t.tabs[writer]
-		if tab == uuid.Nil {
-			tab = uuid.New()
-			if _, err := tx.Exec(ctx, insertTradeSQL, tab, store, writer); err != nil {
-				return err
-			}
-			t.tabs[writer] = tab
-		}
-		order := uuid.New()
-		if _, err := tx.Exec(ctx, insertOrderSQL, order, tab, amount); err != nil {
-			return err
-		}
-		for line := range orderLines {
-			if _, err := tx.Exec(ctx, insertLineSQL, order, store*orderLines+line, orderQuantity); err != nil {
-				return err
-			}
-		}
-		return one(tx.Exec(ctx, updateTradeSQL, tab, amount))
-	})
+	store, order := writer%restaurants, uuid.New()
+	var does statements
+	if t.tabs[writer] == uuid.Nil {
+		t.tabs[writer] = uuid.New()
+		does.add(insertTradeSQL, t.tabs[writer], store, writer)
+	}
+	does.add(insertOrderSQL, order, t.tabs[writer], amount)
+	for line := range orderLines {
+		does.add(insertLineSQL, order, store*orderLines+line, orderQuantity)
+	}
+	does.add(updateTradeSQL, t.tabs[writer], amount)
+	return t.transact(ctx, does)
 }
 
 func (t *relationalTill) pay(ctx context.Context, writer int) error {
 	tab := t.tabs[writer]
 	t.tabs[writer] = uuid.Nil
+	var does statements
+	does.add(insertPaymentSQL, uuid.New(), tab)
+	does.add(closeTradeSQL, tab)
+	return t.transact(ctx, does)
+}
+
+// statements are a transaction's. Each changes exactly one row.
+type statements []statement
+
+type statement struct {
+	sql       string
+	arguments []any
+}
+
+func (s *statements) add(sql string, arguments ...any) { *s = append(*s, statement{sql, arguments}) }
+
+func (t *relationalTill) transact(ctx context.Context, does statements) error {
+	if t.pipelined {
+		return t.pipeline(ctx, does)
+	}
 	return pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, insertPaymentSQL, uuid.New(), tab); err != nil {
+		for _, s := range does {
+			if err := one(tx.Exec(ctx, s.sql, s.arguments...)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pipeline sends all statements at once, which makes them one transaction.
+func (t *relationalTill) pipeline(ctx context.Context, does statements) (err error) {
+	batch := &pgx.Batch{}
+	for _, s := range does {
+		batch.Queue(s.sql, s.arguments...)
+	}
+	results := t.pool.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	for range does {
+		if err := one(results.Exec()); err != nil {
 			return err
 		}
-		return one(tx.Exec(ctx, closeTradeSQL, tab))
-	})
+	}
+	return nil
 }
 
 // one makes sure that a statement changed one row.

@@ -39,5 +39,5 @@ type DeviceRow struct {
 
 func device(stored eventstore.Event, id string, s step[DeviceRow]) []rowStep[DeviceRow] {
 	_, storeID, _ := stream.Parse(stored.Stream)
-	return []rowStep[DeviceRow]{{rowKey{storeID, id}, s}}
+	return []rowStep[DeviceRow]{{key: rowKey{storeID, id}, step: s}}
 }

@@ -29,5 +29,7 @@ type ProductRow struct {
 
 func product(stored eventstore.Event, id string, row *ProductRow) []rowStep[ProductRow] {
 	_, storeID, _ := stream.Parse(stored.Stream)
-	return []rowStep[ProductRow]{{rowKey{storeID, id}, func(*ProductRow) *ProductRow { return row }}}
+	return []rowStep[ProductRow]{{
+		key: rowKey{storeID, id}, step: func(*ProductRow) *ProductRow { return row }, anew: true,
+	}}
 }

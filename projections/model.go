@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"daybook/domain/event"
 	"daybook/eventstore"
@@ -49,7 +52,9 @@ func ByName(name string) (Model, bool) {
 func rowModel[R any](name string, version int, routes map[string]route[R]) Model {
 	return Model{
 		Name: name, Version: version, Types: slices.Sorted(maps.Keys(routes)),
-		NewFold: func() Fold { return &rowFold[R]{routes: routes, steps: map[rowKey][]step[R]{}} },
+		NewFold: func() Fold {
+			return &rowFold[R]{routes: routes, steps: map[rowKey][]step[R]{}, anew: map[rowKey]bool{}}
+		},
 	}
 }
 
@@ -64,6 +69,7 @@ type step[R any] func(row *R) *R
 type rowStep[R any] struct {
 	key  rowKey
 	step step[R]
+	anew bool // the step does not look at the row as it was, which need not be read then
 }
 
 // on routes events of type T, read through their aggregate's catalog.
@@ -86,6 +92,7 @@ type rowFold[R any] struct {
 	routes map[string]route[R]
 	order  []rowKey
 	steps  map[rowKey][]step[R]
+	anew   map[rowKey]bool // by the row's first step
 }
 
 func (f *rowFold[R]) Add(e eventstore.Event) error {
@@ -96,6 +103,7 @@ func (f *rowFold[R]) Add(e eventstore.Event) error {
 	for _, s := range steps {
 		if _, met := f.steps[s.key]; !met {
 			f.order = append(f.order, s.key)
+			f.anew[s.key] = s.anew
 		}
 		f.steps[s.key] = append(f.steps[s.key], s.step)
 	}
@@ -125,24 +133,83 @@ func (f *rowFold[R]) Changes(ctx context.Context, read ReadRows) ([]Change, erro
 	return changes, nil
 }
 
+// readRows reads the rows that steps look at, several partitions at a time: each may be a round trip.
 func (f *rowFold[R]) readRows(ctx context.Context, read ReadRows) (map[rowKey]*R, error) {
 	wanted := map[string][]string{}
 	for _, key := range f.order {
-		wanted[key.partition] = append(wanted[key.partition], key.field)
+		if !f.anew[key] {
+			wanted[key.partition] = append(wanted[key.partition], key.field)
+		}
 	}
-	rows := map[rowKey]*R{}
+	rows, mu := map[rowKey]*R{}, sync.Mutex{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readsAtOnce)
 	for partition, fields := range wanted {
-		values, err := read(ctx, partition, fields)
+		group.Go(func() error {
+			values, err := read(ctx, partition, fields)
+			if err != nil {
+				return err
+			}
+			for field, value := range values {
+				row := new(R)
+				if err := json.Unmarshal(value.Row, row); err != nil {
+					return fmt.Errorf("row %s %s: %w", partition, field, err)
+				}
+				mu.Lock()
+				rows[rowKey{partition, field}] = row
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return rows, group.Wait()
+}
+
+// readsAtOnce is how many partitions a fold reads at the same time.
+const readsAtOnce = 4
+
+// joinedModel makes one Model of several, so that the rows of all are of one position.
+func joinedModel(name string, version int, parts ...Model) Model {
+	joined := Model{Name: name, Version: version}
+	for _, part := range parts {
+		joined.Types = append(joined.Types, part.Types...)
+	}
+	slices.Sort(joined.Types)
+	joined.Types = slices.Compact(joined.Types)
+	joined.NewFold = func() Fold {
+		folds := joinedFold{parts: parts}
+		for _, part := range parts {
+			folds.folds = append(folds.folds, part.NewFold())
+		}
+		return folds
+	}
+	return joined
+}
+
+type joinedFold struct {
+	parts []Model
+	folds []Fold
+}
+
+func (j joinedFold) Add(e eventstore.Event) error {
+	for i, part := range j.parts {
+		if !slices.Contains(part.Types, e.Type) {
+			continue
+		}
+		if err := j.folds[i].Add(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j joinedFold) Changes(ctx context.Context, read ReadRows) (all []Change, err error) {
+	for _, fold := range j.folds {
+		changes, err := fold.Changes(ctx, read)
 		if err != nil {
 			return nil, err
 		}
-		for field, value := range values {
-			row := new(R)
-			if err := json.Unmarshal(value.Row, row); err != nil {
-				return nil, fmt.Errorf("row %s %s: %w", partition, field, err)
-			}
-			rows[rowKey{partition, field}] = row
-		}
+		all = append(all, changes...)
 	}
-	return rows, nil
+	return all, nil
 }

@@ -52,9 +52,11 @@ func routeRequest(e eventstore.Event) ([]rowStep[RequestRow], error) {
 	if meta.Answer == nil {
 		return nil, nil
 	}
-	return []rowStep[RequestRow]{{rowKey{meta.StoreID, meta.CommandID}, func(*RequestRow) *RequestRow {
-		return &RequestRow{e.Stream, e.Revision}
-	}}}, nil
+	return []rowStep[RequestRow]{{
+		key:  rowKey{meta.StoreID, meta.CommandID},
+		step: func(*RequestRow) *RequestRow { return &RequestRow{e.Stream, e.Revision} },
+		anew: true,
+	}}, nil
 }
 
 // FindRequest returns where a store's command is, nil if the read model of requests that r keeps up to date does not

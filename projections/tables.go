@@ -12,7 +12,7 @@ import (
 var Tables = rowModel("tables", 1, map[string]route[TableRow]{
 	"store.table_added.v1": on(store.Catalog, func(e store.TableAdded, stored eventstore.Event) []rowStep[TableRow] {
 		_, storeID, _ := stream.Parse(stored.Stream)
-		return []rowStep[TableRow]{{rowKey{storeID, e.TableID}, func(*TableRow) *TableRow {
+		return []rowStep[TableRow]{{key: rowKey{storeID, e.TableID}, step: func(*TableRow) *TableRow {
 			return &TableRow{TableID: e.TableID, Name: e.Name, AddedAt: e.At}
 		}}}
 	}),

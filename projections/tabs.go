@@ -9,16 +9,20 @@ import (
 	"daybook/eventstore"
 )
 
-// Tabs holds every bill, twice while it is open. Partition: store id; field: tab id. And partition OpenTabs(store id);
-// field: table id, as long as the tab is open.
-var Tabs = rowModel("tabs", 1, map[string]route[TabRow]{
+// Tabs holds every bill. Partition: store id; field: tab id. And partition OpenTabs(store id) tells which bill of each
+// table is open; field: table id.
+var Tabs = joinedModel("tabs", 2, bills, openTabs)
+
+var bills = rowModel("", 0, map[string]route[TabRow]{
 	"tab.opened.v1": on(tab.Catalog, func(e tab.Opened, stored eventstore.Event) []rowStep[TabRow] {
-		return bill(stored, func(*TabRow) *TabRow {
+		opened := bill(stored, func(*TabRow) *TabRow {
 			return &TabRow{
 				TabID: e.TabID, TableID: e.TableID, Status: "OPEN", Currency: string(e.Currency),
 				Orders: []OrderRow{}, Payments: []PaymentRow{}, OpenedAt: e.At,
 			}
 		})
+		opened[0].anew = true
+		return opened
 	}),
 	"tab.order_placed.v1": on(tab.Catalog, func(e tab.OrderPlaced, stored eventstore.Event) []rowStep[TabRow] {
 		return bill(stored, func(row *TabRow) *TabRow { return row.ordered(e) })
@@ -27,14 +31,34 @@ var Tabs = rowModel("tabs", 1, map[string]route[TabRow]{
 		return bill(stored, func(row *TabRow) *TabRow { return row.paid(e) })
 	}),
 	tab.ClosedType: on(tab.Catalog, func(e tab.Closed, stored eventstore.Event) []rowStep[TabRow] {
-		steps := bill(stored, func(row *TabRow) *TabRow { return row.closed(e) })
-		steps[1].step = func(*TabRow) *TabRow { return nil }
-		return steps
+		return bill(stored, func(row *TabRow) *TabRow { return row.closed(e) })
 	}),
+})
+
+var openTabs = rowModel("", 0, map[string]route[OpenTabRow]{
+	"tab.opened.v1": ofTable(func(tabID string) *OpenTabRow { return &OpenTabRow{TabID: tabID} }),
+	tab.ClosedType:  ofTable(func(string) *OpenTabRow { return nil }),
 })
 
 // OpenTabs is the partition of a store's open tabs.
 func OpenTabs(storeID string) string { return storeID + "/open" }
+
+// OpenTabRow names the open bill of a table.
+type OpenTabRow struct {
+	TabID string `json:"tabId"`
+}
+
+// ofTable leads an event of a tab to the row of its table.
+func ofTable(row func(tabID string) *OpenTabRow) route[OpenTabRow] {
+	return func(stored eventstore.Event) ([]rowStep[OpenTabRow], error) {
+		_, storeID, tabID := stream.Parse(stored.Stream)
+		return []rowStep[OpenTabRow]{{
+			key:  rowKey{OpenTabs(storeID), tab.TableOf(tabID)},
+			step: func(*OpenTabRow) *OpenTabRow { return row(tabID) },
+			anew: true,
+		}}, nil
+	}
+}
 
 // TabRow is a bill.
 type TabRow struct {
@@ -74,13 +98,10 @@ type PaymentRow struct {
 	PaidAt      time.Time `json:"paidAt"`
 }
 
-// bill leads an event of a tab to both rows of the tab.
+// bill leads an event of a tab to the tab's row.
 func bill(stored eventstore.Event, s step[TabRow]) []rowStep[TabRow] {
 	_, storeID, tabID := stream.Parse(stored.Stream)
-	return []rowStep[TabRow]{
-		{rowKey{storeID, tabID}, s},
-		{rowKey{OpenTabs(storeID), tab.TableOf(tabID)}, s},
-	}
+	return []rowStep[TabRow]{{key: rowKey{storeID, tabID}, step: s}}
 }
 
 func (r *TabRow) ordered(e tab.OrderPlaced) *TabRow {

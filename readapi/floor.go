@@ -2,6 +2,8 @@ package readapi
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -91,8 +93,21 @@ type guestTab struct {
 	OpenedAt time.Time              `json:"openedAt"`
 }
 
+// openTab reads the open bill of a table. It is looked up first, and may be paid in between.
+func (a *API) openTab(q query, tableID string) (*projections.TabRow, error) {
+	open, err := one[projections.OpenTabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), tableID, errNoOpenTab)
+	if err != nil {
+		return nil, err
+	}
+	t, err := one[projections.TabRow](q, a.Tabs, q.store.StoreID, open.TabID, errNoOpenTab)
+	if err == nil && t.Status != tabOpen {
+		err = errNoOpenTab
+	}
+	return t, err
+}
+
 func (a *API) tabletTab(q query) (any, error) {
-	t, err := one[projections.TabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), q.table, errNoOpenTab)
+	t, err := a.openTab(q, q.table)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +118,15 @@ func (a *API) tableTab(q query) (any, error) {
 	if _, err := one[projections.TableRow](q, a.Tables, q.store.StoreID, q.param("tableId"), errNoTable); err != nil {
 		return nil, err
 	}
-	return one[projections.TabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), q.param("tableId"), errNoOpenTab)
+	return a.openTab(q, q.param("tableId"))
 }
 
 func (a *API) tab(q query) (any, error) {
 	return one[projections.TabRow](q, a.Tabs, q.store.StoreID, q.param("tabId"), errNoTab)
 }
+
+// What a tab's status says.
+const tabOpen, tabClosed = "OPEN", "CLOSED"
 
 // tabsLimitDefault and tabsLimitMax bound one page of bills.
 const tabsLimitDefault, tabsLimitMax = 100, 1000
@@ -128,15 +146,16 @@ func (a *API) listTabs(q query) (any, error) {
 	if after != "" && !auth.ValidID(after) {
 		return nil, errAfter
 	}
-	partition, status := q.store.StoreID, q.value("status")
+	status := q.value("status")
+	read := a.pageOfTabs
 	switch status {
-	case "OPEN":
-		partition = projections.OpenTabs(q.store.StoreID)
-	case "CLOSED", "":
+	case tabOpen:
+		read = a.pageOfOpenTabs
+	case tabClosed, "":
 	default:
 		return nil, errTabStatus
 	}
-	tabs, next, err := list[projections.TabRow](q, a.Tabs, partition, after, limit)
+	tabs, next, err := read(q, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +170,34 @@ func (a *API) listTabs(q query) (any, error) {
 		body["next"] = next // ask with after=next for the rest
 	}
 	return body, nil
+}
+
+func (a *API) pageOfTabs(q query, after string, limit int) ([]projections.TabRow, string, error) {
+	return list[projections.TabRow](q, a.Tabs, q.store.StoreID, after, limit)
+}
+
+func (a *API) pageOfOpenTabs(q query, after string, limit int) ([]projections.TabRow, string, error) {
+	open, next, err := list[projections.OpenTabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), after, limit)
+	if err != nil || len(open) == 0 {
+		return nil, "", err
+	}
+	ids := make([]string, len(open))
+	for i, o := range open {
+		ids[i] = o.TabID
+	}
+	values, err := a.Tabs.Get(q.ctx, q.at, q.store.StoreID, ids...)
+	if err != nil {
+		return nil, "", err
+	}
+	tabs := make([]projections.TabRow, 0, len(ids))
+	for _, id := range ids {
+		var t projections.TabRow
+		if err := json.Unmarshal(values[id].Row, &t); err != nil {
+			return nil, "", fmt.Errorf("tab %s: %w", id, err)
+		}
+		tabs = append(tabs, t)
+	}
+	return tabs, next, nil
 }
 
 // limitOf reads the limit parameter.

@@ -97,7 +97,7 @@ var Catalog = event.Catalog[Event]{
 	"tab.opened.v1":            event.As[Opened, Event],
 	"tab.order_placed.v1":      event.As[OrderPlaced, Event],
 	"tab.payment_completed.v1": event.As[PaymentCompleted, Event],
-	ClosedType:                 event.As[Closed, Event],
+	ClosedType:                 readClosed,
 }
 
 // Evolve folds one event into a tab.

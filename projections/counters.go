@@ -1,8 +1,10 @@
 package projections
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -77,6 +79,8 @@ type TenderFigures struct {
 // ReadPeriod makes figures of a period's entries, which must be in byte order.
 func ReadPeriod(entries []Entry) (PeriodFigures, error) {
 	var p PeriodFigures
+	var named, counted int // products that have their name, and their quantity: the kinds list them in the same order
+	tenders := map[string]Value{}
 	for _, e := range entries {
 		kind, of, _ := strings.Cut(e.Field, "|")
 		switch kind + "|" {
@@ -89,22 +93,50 @@ func ReadPeriod(entries []Entry) (PeriodFigures, error) {
 		case countAmount: // the first of a product's fields
 			id, category, _ := strings.Cut(of, "|")
 			p.Products = append(p.Products, ProductFigures{ProductID: id, Category: category, Amount: e.Counter})
+		case countName:
+			f, err := p.product(named, of)
+			if err == nil {
+				f.Name, err = readName(e.Row)
+			}
+			if err != nil {
+				return p, fmt.Errorf("name of product %s: %w", of, err)
+			}
+			named++
+		case countQuantity:
+			f, err := p.product(counted, of)
+			if err != nil {
+				return p, fmt.Errorf("quantity of product %s: %w", of, err)
+			}
+			f.Quantity = e.Counter
+			counted++
+		case countTender, countFee:
+			tenders[e.Field] = e.Value
 		}
 	}
-	values := make(map[string]Value, len(entries))
-	for _, e := range entries {
-		values[e.Field] = e.Value
+	if named != len(p.Products) || counted != len(p.Products) {
+		return p, fmt.Errorf("%d products with %d names and %d quantities", len(p.Products), named, counted)
 	}
-	for i := range p.Products {
-		f := &p.Products[i]
-		of := f.ProductID + "|" + f.Category
-		f.Quantity = values[countQuantity+of].Counter
-		if err := json.Unmarshal(values[countName+of].Row, &f.Name); err != nil {
-			return p, fmt.Errorf("name of product %s: %w", of, err)
-		}
-	}
-	p.Tenders = ReadTenders(values)
+	p.Tenders = ReadTenders(tenders)
 	return p, nil
+}
+
+// product is the n-th product, which must be the one that a field is of.
+func (p *PeriodFigures) product(n int, of string) (*ProductFigures, error) {
+	if n < len(p.Products) {
+		f := &p.Products[n]
+		if id, category, _ := strings.Cut(of, "|"); f.ProductID == id && f.Category == category {
+			return f, nil
+		}
+	}
+	return nil, errors.New("no amount")
+}
+
+// readName reads a JSON string. Most need no decoding.
+func readName(row json.RawMessage) (name string, err error) {
+	if last := len(row) - 1; last > 0 && row[0] == '"' && row[last] == '"' && !bytes.ContainsAny(row[1:last], `"\`) {
+		return string(row[1:last]), nil
+	}
+	return name, json.Unmarshal(row, &name)
 }
 
 // TenderFields are the fields of all methods and card companies there are.
@@ -135,16 +167,27 @@ func ReadTenders(values map[string]Value) []TenderFigures {
 
 // counterFold sums a batch by store and business date first. Weeks and months are made of the days at the end, which
 // is a quarter of the work of adding every line to four periods.
+//
+// The strings of an event each keep all of its text in memory. So what stays here is cloned.
 type counterFold struct {
+	reader tab.ClosedReader
 	events int
 	order  []dayKey
 	days   map[dayKey]*sums
+	// Tabs come store by store or day by day, so the next one mostly is of the same day.
+	last    dayKey
+	lastDay *sums
 }
 
 type dayKey struct {
 	storeID       string
 	date          calendar.Date
 	settlementDay int
+}
+
+func (k dayKey) clone() dayKey {
+	k.storeID = strings.Clone(k.storeID)
+	return k
 }
 
 // sums are what some events add to one period.
@@ -155,7 +198,16 @@ type sums struct {
 }
 
 type productKey struct{ id, category string }
+
+func (k productKey) clone() productKey {
+	return productKey{strings.Clone(k.id), strings.Clone(k.category)}
+}
+
 type tenderKey struct{ method, cardCompany string }
+
+func (k tenderKey) clone() tenderKey {
+	return tenderKey{strings.Clone(k.method), strings.Clone(k.cardCompany)}
+}
 
 type productSums struct {
 	name             string
@@ -166,7 +218,10 @@ type productSums struct {
 type tenderSums struct{ amount, fee int64 }
 
 // inOrder is a map that remembers in which order its keys came, so that equal batches make equal changes.
-type inOrder[K comparable, V any] struct {
+type inOrder[K interface {
+	comparable
+	clone() K
+}, V any] struct {
 	keys   []K
 	values map[K]*V
 }
@@ -177,7 +232,7 @@ func (m *inOrder[K, V]) at(key K) *V {
 		if m.values == nil {
 			m.values = map[K]*V{}
 		}
-		v = new(V)
+		key, v = key.clone(), new(V)
 		m.values[key] = v
 		m.keys = append(m.keys, key)
 	}
@@ -197,19 +252,22 @@ func (s *checkedSum) add(to *int64, n int64) {
 }
 
 func (f *counterFold) Add(e eventstore.Event) error {
-	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
+	closed, err := f.reader.Read(e.Data)
 	if err != nil {
-		return err
+		return fmt.Errorf("event %s: %w", e.Type, err)
 	}
-	closed := decoded.(tab.Closed)
 	f.events++
 	day := f.day(dayKey{closed.StoreID, closed.BusinessDate, closed.SettlementDay})
 	sum := checkedSum{}
 	sum.add(&day.tabs, 1)
 	sum.add(&day.gross, closed.Amount)
-	for _, line := range closed.Lines {
+	for i := range closed.Lines {
+		line := &closed.Lines[i]
 		p := day.products.at(productKey{line.ProductID, line.Category})
-		p.name, p.named = line.Name, f.events
+		p.named = f.events
+		if p.name != line.Name {
+			p.name = strings.Clone(line.Name)
+		}
 		sum.add(&p.quantity, line.Quantity)
 		sum.add(&p.amount, line.Amount)
 		sum.add(&day.items, line.Quantity)
@@ -223,22 +281,32 @@ func (f *counterFold) Add(e eventstore.Event) error {
 }
 
 func (f *counterFold) day(key dayKey) *sums {
+	if f.lastDay != nil && key == f.last {
+		return f.lastDay
+	}
 	day, met := f.days[key]
+	key = key.clone()
 	if !met {
 		day = &sums{}
 		f.days[key] = day
 		f.order = append(f.order, key)
 	}
+	f.last, f.lastDay = key, day
 	return day
 }
 
+// periodName is a PeriodPartition.
+type periodName string
+
+func (p periodName) clone() periodName { return p }
+
 // Changes adds every day to its four periods.
 func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
-	var periods inOrder[string, sums]
+	var periods inOrder[periodName, sums]
 	for _, key := range f.order {
 		for _, term := range calendar.Terms {
 			partition := PeriodPartition(key.storeID, calendar.Containing(term, key.date, key.settlementDay))
-			if err := periods.at(partition).merge(f.days[key]); err != nil {
+			if err := periods.at(periodName(partition)).merge(f.days[key]); err != nil {
 				return nil, err
 			}
 		}
@@ -246,7 +314,7 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 	var changes []Change
 	var err error
 	for _, partition := range periods.keys {
-		if changes, err = periods.values[partition].appendTo(changes, partition); err != nil {
+		if changes, err = periods.values[partition].appendTo(changes, string(partition)); err != nil {
 			return nil, err
 		}
 	}

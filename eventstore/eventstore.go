@@ -198,6 +198,8 @@ type Store interface {
 // others. A partition is named by what its streams' names begin with, up to (not including) the second '-': "tab-S" holds
 // "tab-S-T.1". Reading a category partition by partition, several at a time, is the fast way through it; the order
 // between partitions is not seen then.
+//
+// The positions of such a store count its events, 1, 2, 3, …, so a piece of the log can be cut in two.
 type Partitioned interface {
 	Store
 

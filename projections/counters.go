@@ -12,6 +12,7 @@ import (
 
 	"daybook/domain/calendar"
 	"daybook/domain/money"
+	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
 )
@@ -21,7 +22,7 @@ import (
 // periods of the business date on which its last payment closed it; so the Closed event is all they are made of, and
 // the sum over products equals the sum over tenders equals CountGross.
 var Counters = Model{
-	Name: "counters", Version: 1, Types: []string{tab.ClosedType},
+	Name: "counters", Version: 1, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
 	NewFold: func() Fold { return &counterFold{days: map[dayKey]*sums{}} },
 }
 

@@ -20,6 +20,9 @@ type Model struct {
 	Name    string
 	Version int      // of what NewFold makes; grows when old contents are no longer what a fold would give
 	Types   []string // event types that change it; the subscription's filter
+	// Category, if not "", is the one that all its events are of, and says that events of two stores never change the
+	// same field: so each store's events may be folded apart from the others'.
+	Category string
 	// NewFold begins the fold of one batch.
 	NewFold func() Fold
 }

@@ -108,6 +108,18 @@ const fillEvents = 20_000
 
 // fill brings the writer's target from where it stands to exactly a position.
 func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
+	if apart, can := store.(eventstore.Partitioned); can && w.model.Category != "" {
+		err := w.fillApart(ctx, apart, to, progress)
+		var poison *poisonError
+		if !errors.As(err, &poison) {
+			return err
+		}
+		// In order, the stream that has this event is found and parked.
+	}
+	return w.fillInOrder(ctx, store, to, progress)
+}
+
+func (w *writer) fillInOrder(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
 	events := make([]eventstore.Event, 0, fillEvents)
 	read := eventstore.LogRead{After: w.at.Position, Filter: eventstore.Filter{Types: w.model.Types}}
 	for e, err := range store.ReadAll(ctx, read) {

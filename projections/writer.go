@@ -20,6 +20,9 @@ type writer struct {
 	identity string            // of the event log
 	at       Checkpoint        // where the target stands
 	stopped  map[string]Parked // by stream
+	// Where stores are folded apart: how many positions at once, and how many changes they may make.
+	rangeSize  uint64
+	changesMax int
 }
 
 // ErrForeign: a read model belongs to another log, or knows more than the log does. Nothing was changed. Point the
@@ -46,7 +49,7 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 	if err != nil {
 		return nil, err
 	}
-	return &writer{model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped}, nil
+	return &writer{model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, rangeSize: rangePositions, changesMax: ChangesMax}, nil
 }
 
 // openServed opens the target that is served.
@@ -118,10 +121,23 @@ func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change,
 		if _, is := w.stopped[e.Stream]; is {
 			continue
 		}
-		if err := addRecovering(fold, e); err != nil {
-			return nil, &poisonError{fmt.Errorf("%s at position %s: %w", e.Type, e.Position, err)}
+		if err := w.add(fold, e); err != nil {
+			return nil, err
 		}
 	}
+	return w.changes(ctx, fold)
+}
+
+// add folds one event. Error: a poisonError.
+func (w *writer) add(fold Fold, e eventstore.Event) error {
+	if err := addRecovering(fold, e); err != nil {
+		return &poisonError{fmt.Errorf("%s at position %s: %w", e.Type, e.Position, err)}
+	}
+	return nil
+}
+
+// changes returns what a fold comes to. A sum that overflows is a poisonError.
+func (w *writer) changes(ctx context.Context, fold Fold) ([]Change, error) {
 	changes, err := fold.Changes(ctx, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
 		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
 		return rows, err

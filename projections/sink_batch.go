@@ -16,7 +16,9 @@ import (
 //
 //   - a Put, Delete or Set makes earlier changes of its field void;
 //   - Adds of one field are added up in their order; ErrOverflow if that sum leaves the int64 range;
-//   - an Add after a Delete or a Set counts on from there and becomes a Set; after a Put it is ErrNotCounter.
+//   - an Add after a Delete or a Set counts on from there and becomes a Set; after a Put it is ErrNotCounter;
+//   - in a target's first batch every Add is a Set: fields come and go with their checkpoint, so there is none yet, and
+//     a sink need not look.
 //
 // It returns ErrInvalid, naming the rule, for a batch that no sink takes, and looks at the context now and then, as
 // a large batch takes its time.
@@ -40,6 +42,9 @@ func (b Batch) Net(ctx context.Context) ([]Change, error) {
 		key := name{change.Partition, change.Field}
 		place, touched := places[key]
 		if !touched {
+			if change.Op == Add && b.From == (Checkpoint{}) {
+				change.Op = Set
+			}
 			places[key] = len(net)
 			net = append(net, change)
 			continue

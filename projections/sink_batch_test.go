@@ -31,7 +31,10 @@ func TestNet(t *testing.T) {
 		{"the ends of int64", []Change{add(math.MinInt64), add(math.MaxInt64), add(math.MinInt64 + 1)}, add(math.MinInt64), nil},
 	} {
 		other := Change{"p", "other", Add, nil, 1}
-		batch := Batch{To: Checkpoint{Log: "log"}, Changes: append([]Change{other}, append(c.changes, other)...)}
+		batch := Batch{
+			From: Checkpoint{Log: "log"}, To: Checkpoint{Log: "log", Resumed: 1},
+			Changes: append([]Change{other}, append(c.changes, other)...),
+		}
 		got, err := batch.Net(t.Context())
 		if c.err != nil {
 			if !errors.Is(err, c.err) {
@@ -43,6 +46,17 @@ func TestNet(t *testing.T) {
 		if diff := cmp.Diff([]Change{other, c.want}, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got)\n%s", c.name, err, diff)
 		}
+	}
+}
+
+func TestNetOfAFirstBatch(t *testing.T) {
+	change := func(field string, op Op, n int64) Change { return Change{"p", field, op, nil, n} }
+	batch := Batch{To: Checkpoint{Log: "log"}, Changes: []Change{
+		change("a", Add, 1), change("b", Delete, 0), change("a", Add, 2), change("b", Add, 7), change("c", Set, 4), change("c", Add, -4),
+	}}
+	got, err := batch.Net(t.Context())
+	if diff := cmp.Diff([]Change{change("a", Set, 3), change("b", Set, 7), change("c", Set, 0)}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 

@@ -78,10 +78,21 @@ func (s *Sink) Ping(ctx context.Context) error {
 	})
 }
 
+// closeMax is what Close waits for connections through which nothing comes. They are given up later by themselves.
+const closeMax = 500 * time.Millisecond
+
 // Close ends calls under way and closes the connections.
 func (s *Sink) Close() error {
 	s.endLife()
-	s.pool.Close()
+	closed := make(chan struct{})
+	go func() {
+		s.pool.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeMax):
+	}
 	return nil
 }
 

@@ -85,16 +85,16 @@ func parseRecord(key, value []byte) (r record, err error) {
 }
 
 // event copies a record out of the storage's memory. In one allocation, as scans make millions.
-func (r record) event(position uint64, names *interner) eventstore.Event {
+func (r record) event(position uint64, stream, typ string) eventstore.Event {
 	body := make([]byte, len(r.data)+len(r.metadata))
 	n := copy(body, r.data)
 	copy(body[n:], r.metadata)
 	e := eventstore.Event{
-		Stream:   names.stream(r.stream),
+		Stream:   stream,
 		Revision: r.revision,
 		Position: place(position),
 		ID:       r.id,
-		Type:     names.typ(r.typ),
+		Type:     typ,
 		Created:  time.Unix(0, r.created).UTC(),
 		Data:     body[:n:n],
 	}
@@ -125,21 +125,21 @@ func parseIndex(key, value []byte) (typ, stream []byte, err error) {
 }
 
 // appendStreamValue makes the value of an s entry.
-func appendStreamValue(b, key []byte, position uint64) []byte {
+func appendStreamValue(b, key []byte, position uint64, typ string) []byte {
 	start := len(b)
-	b = appendNumber(b, position)
+	b = append(appendNumber(b, position), typ...)
 	return appendSum(b, b[start:], key)
 }
 
-func parseStreamValue(key, value []byte) (position uint64, err error) {
+func parseStreamValue(key, value []byte) (position uint64, typ []byte, err error) {
 	value, err = checked(key, value)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	if len(value) != numberBytes {
-		return 0, errors.New("stream entry is malformed")
+	if len(value) <= numberBytes {
+		return 0, nil, errors.New("stream entry is malformed")
 	}
-	return binary.BigEndian.Uint64(value), nil
+	return binary.BigEndian.Uint64(value), value[numberBytes:], nil
 }
 
 func appendSum(b, value, key []byte) []byte {

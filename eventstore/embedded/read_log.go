@@ -27,7 +27,7 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[
 		} else if after > 0 {
 			w.high = min(w.high, after-1)
 		}
-		if err := w.plan(ctx); err != nil {
+		if err := w.plan(ctx, read.Limit); err != nil {
 			yield(eventstore.Event{}, err)
 			return
 		}
@@ -55,19 +55,27 @@ type walk struct {
 	backward  bool
 	lanes     []lane // those that have something left; nil: along the index
 	names     interner
+	memory    slab
 }
 
 const (
 	scanMax      = 32768 // rows looked at in one piece
 	mergeFromGap = 4096  // positions; a shorter way is gone along the index
-	mergeMax     = 256   // lanes: each holds a block or more of every level in memory, and is opened again for each piece
 	seekWorth    = 32    // positions passed along the index in the time of one seek for lanes
+
+	// mergeMax is how many lanes are merged: each holds a block of every level in memory, and is opened again for each
+	// piece. Measured: 500 lanes give twice as many events per second as the index, if a piece has 32 events for each.
+	mergeMax   = 512
+	laneEvents = 32
 )
 
-// plan chooses the way.
-func (w *walk) plan(ctx context.Context) error {
+// plan chooses the way for a read of at most limit events, if limit is not zero.
+func (w *walk) plan(ctx context.Context, limit int) error {
 	w.lanes = nil
 	gap := w.high - w.low
+	if limit > 0 && w.filter.matchesAll() {
+		gap = min(gap, uint64(limit))
+	}
 	if w.ended() || gap < w.store.options.mergeFromGap {
 		return nil
 	}
@@ -93,6 +101,9 @@ func (w *walk) plan(ctx context.Context) error {
 	return nil
 }
 
+// pieceMax is how many events a piece may have: more where many lanes must be opened for it.
+func (w *walk) pieceMax() int { return max(pieceEvents, laneEvents*len(w.lanes)) }
+
 func (w *walk) ended() bool { return w.low > w.high }
 
 // passed notes that everything up to and including position was looked at.
@@ -117,7 +128,7 @@ func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, 
 	left := limit
 	var events []eventstore.Event
 	var err error
-	for size := pieceFirst; !w.ended(); size = min(2*size, pieceEvents) {
+	for size := max(pieceFirst, len(w.lanes)); !w.ended(); size = min(2*size, w.pieceMax()) {
 		if limit > 0 {
 			size = min(size, left)
 		}
@@ -218,7 +229,7 @@ func (w *walk) indexed(rows *rows, position uint64, p *piece) error {
 	if !w.filter.matches(stream, typ) {
 		return nil
 	}
-	e, err := w.store.event(position, w.names.stream(stream), w.names.typ(typ))
+	e, err := w.store.event(position, w.names.stream(stream), w.names.typ(typ), &w.memory)
 	if err != nil {
 		return err
 	}
@@ -236,6 +247,8 @@ func newMatcher(f eventstore.Filter) matcher { return matcher{f.Prefixes, f.Type
 func (m matcher) matches(stream, typ []byte) bool {
 	return m.matchesType(typ) && m.matchesStream(stream)
 }
+
+func (m matcher) matchesAll() bool { return len(m.types) == 0 && len(m.prefixes) == 0 }
 
 func (m matcher) matchesType(typ []byte) bool {
 	for _, want := range m.types {

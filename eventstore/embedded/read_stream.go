@@ -63,6 +63,7 @@ type streamCursor struct {
 	bound          uint64              // positions after it are not yielded
 	started, ended bool
 	names          interner
+	memory         slab
 }
 
 // piece returns up to n events, fewer if they are large or the stream ends, which sets c.ended. Events that were read
@@ -124,7 +125,7 @@ func (c *streamCursor) row(rows *rows) (e eventstore.Event, ok bool, err error) 
 		case revision != c.next && (c.started || !c.backward):
 			return e, false, damage(atRevision(c.stream, revision), "revision %d is missing", c.next)
 		}
-		e, err = c.store.event(position, c.stream, c.names.typ(typ))
+		e, err = c.store.event(position, c.stream, c.names.typ(typ), &c.memory)
 		if err != nil {
 			return e, false, err
 		}

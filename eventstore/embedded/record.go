@@ -84,9 +84,9 @@ func parseRecord(key, value []byte) (r record, err error) {
 	return r, nil
 }
 
-// event copies a record out of the storage's memory. In one allocation, as scans make millions.
-func (r record) event(position uint64, stream, typ string) eventstore.Event {
-	body := make([]byte, len(r.data)+len(r.metadata))
+// event copies a record out of the storage's memory.
+func (r record) event(position uint64, stream, typ string, memory *slab) eventstore.Event {
+	body := memory.take(len(r.data) + len(r.metadata))
 	n := copy(body, r.data)
 	copy(body[n:], r.metadata)
 	e := eventstore.Event{
@@ -190,6 +190,31 @@ func (r *reader) blob() []byte {
 	}
 	r.rest = r.rest[used:]
 	return r.take(int(n))
+}
+
+// slab is memory for the bodies of one read's events, which scans make millions of: many share an allocation. Who keeps
+// one event keeps its neighbours' memory, so allocations are not large; and they begin small, for reads of a few events.
+type slab struct {
+	free []byte
+	size int // of the last allocation, or more
+}
+
+// slabMax is the largest size that Go's allocator has ready-made; with twice that, scans are slower than without slabs.
+const slabMax = 32 << 10
+
+// take returns n bytes, which are not nil.
+func (s *slab) take(n int) []byte {
+	if n >= len(s.free) {
+		s.size = min(2*s.size, slabMax)
+		if n > s.size/4 { // it gets its own, or much of a slab would be lost at its end
+			s.size = max(s.size, min(n, slabMax))
+			return make([]byte, n)
+		}
+		s.free = make([]byte, s.size)
+	}
+	taken := s.free[:n:n]
+	s.free = s.free[n:]
+	return taken
 }
 
 // interner gives equal names of one read the same string: types are few, and neighbours often share their stream.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -58,7 +57,7 @@ func (c *checker) index(ctx context.Context) error {
 		if err != nil {
 			return damage(atPosition(position), "index entry: %w", err)
 		}
-		return c.indexed(position, typ, string(stream))
+		return c.indexed(position, string(stream), string(typ))
 	})
 	if err == nil && c.next < c.head {
 		return damage(atPosition(c.next+1), "the index entry is missing")
@@ -67,12 +66,9 @@ func (c *checker) index(ctx context.Context) error {
 }
 
 // indexed checks the record of an index entry and the stream's entry for it.
-func (c *checker) indexed(position uint64, typ []byte, stream string) error {
+func (c *checker) indexed(position uint64, stream, typ string) error {
 	var revision eventstore.Revision
-	err := c.withRecord(position, stream, func(r record) error {
-		if !bytes.Equal(r.typ, typ) {
-			return damage(atPosition(position), "the index says %s, the event %s", typ, r.typ)
-		}
+	err := c.withRecord(position, stream, typ, func(r record) error {
 		revision = r.revision
 		return nil
 	})
@@ -88,8 +84,12 @@ func (c *checker) indexed(position uint64, typ []byte, stream string) error {
 		return trouble(atRevision(stream, revision), err)
 	}
 	defer closer.Close()
-	if found, err := parseStreamValue(key, value); err != nil || found != position {
-		return damage(atRevision(stream, revision), "the entry says position %d, the event is at %d (%w)", found, position, err)
+	found, foundType, err := parseStreamValue(key, value)
+	if err != nil {
+		return damage(atRevision(stream, revision), "stream entry: %w", err)
+	}
+	if found != position || string(foundType) != typ {
+		return damage(atRevision(stream, revision), "the entry says position %d and type %s, the event is at %d and of %s", found, foundType, position, typ)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (c *checker) indexed(position uint64, typ []byte, stream string) error {
 // bodies goes through all records and looks for ones that no index entry stands for.
 func (c *checker) bodies(ctx context.Context) error {
 	return c.each(ctx, []byte{tagBody}, []byte{tagBody + 1}, func(key, value []byte) error {
-		partition, position, ok := splitNamed(key)
+		partition, typ, position, ok := splitBody(key)
 		if !ok {
 			return damage(fmt.Sprintf("key %q", key), "not a key of the log")
 		}
@@ -109,12 +109,12 @@ func (c *checker) bodies(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, stream, err := parseIndex(indexKey, entry)
+		indexType, stream, err := parseIndex(indexKey, entry)
 		if err != nil {
 			return damage(atPosition(position), "index entry: %w", err)
 		}
-		if PartitionOf(string(stream)) != string(partition) {
-			return damage(atPosition(position), "there is an event in partition %s that the index does not know", partition)
+		if PartitionOf(string(stream)) != string(partition) || !bytes.Equal(typ, indexType) {
+			return damage(atPosition(position), "there is an event of type %s in partition %s that the index does not know", typ, partition)
 		}
 		return nil
 	})
@@ -125,12 +125,11 @@ func (c *checker) streams(ctx context.Context) error {
 	var stream string
 	var next eventstore.Revision
 	return c.each(ctx, []byte{tagStream}, []byte{tagStream + 1}, func(key, value []byte) error {
-		name, n, ok := splitNamed(key)
-		if !ok || n > math.MaxInt64 {
+		name, revision, ok := splitStream(key)
+		if !ok {
 			return damage(fmt.Sprintf("key %q", key), "not a key of the log")
 		}
-		revision := eventstore.Revision(n)
-		position, err := parseStreamValue(key, value)
+		position, typ, err := parseStreamValue(key, value)
 		if err != nil {
 			return damage(atRevision(string(name), revision), "stream entry: %w", err)
 		}
@@ -144,7 +143,7 @@ func (c *checker) streams(ctx context.Context) error {
 			return damage(atRevision(stream, next), "the revision is missing")
 		}
 		next++
-		return c.withRecord(position, stream, func(r record) error {
+		return c.withRecord(position, stream, string(typ), func(r record) error {
 			if r.revision != revision {
 				return damage(atRevision(stream, revision), "the event at its position %d has revision %d", position, r.revision)
 			}

@@ -154,7 +154,7 @@ func (w *writer) add(r *request) error {
 
 func (w *writer) addEvent(d draft, typ, stream, partition string, revision eventstore.Revision) error {
 	g := &w.group
-	w.key = appendBodyKey(w.key[:0], partition, g.last)
+	w.key = appendBodyKey(w.key[:0], partition, typ, g.last)
 	body := g.batch.SetDeferred(len(w.key), len(d.body)+trailerBytes)
 	copy(body.Key, w.key)
 	d.seal(body.Value, w.key, g.created)
@@ -167,7 +167,7 @@ func (w *writer) addEvent(d draft, typ, stream, partition string, revision event
 		return err
 	}
 	w.key = appendStreamKey(w.key[:0], stream, revision)
-	return g.batch.Set(w.key, appendStreamValue(buffer[:0], w.key, g.last), nil)
+	return g.batch.Set(w.key, appendStreamValue(buffer[:0], w.key, g.last, typ), nil)
 }
 
 // write makes the group durable, then visible, then answers.

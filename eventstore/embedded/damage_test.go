@@ -28,6 +28,10 @@ func key(tag byte, name string, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(k, n)
 }
 
+func bodyKey(partition, typ string, position uint64) []byte {
+	return key('e', partition+"\x00"+typ, position)
+}
+
 // summed makes a value with a right checksum.
 func summed(key, value []byte) []byte {
 	sum := crc32.Checksum(append(append([]byte(nil), value...), key...), crc32.MakeTable(crc32.Castagnoli))
@@ -35,9 +39,9 @@ func summed(key, value []byte) []byte {
 }
 
 // Faults in what is stored, with all of Pebble's own checksums right. Check names the place of each; where a read of
-// the stream tab-a-1 or of the log passes it, the read ends there.
+// the stream tab-a-1, of the log or of the partition tab-a passes it, the read ends there.
 func TestDamage(t *testing.T) {
-	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	entry := func(n uint64, typ string) []byte { return append(binary.BigEndian.AppendUint64(nil, n), typ...) }
 	flip := func(db *pebble.DB, key []byte, at int) error {
 		value, closer, err := db.Get(key)
 		if err != nil {
@@ -54,42 +58,87 @@ func TestDamage(t *testing.T) {
 		}
 		return errors.Join(db.Set(to, value, nil), closer.Close())
 	}
+	// sealed copies a record with a right checksum: what a wrong program would have written.
+	sealed := func(db *pebble.DB, from, to []byte) error {
+		value, closer, err := db.Get(from)
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Set(to, summed(to, value[:len(value)-4]), nil), closer.Close())
+	}
 	for _, c := range []struct {
-		name   string
-		spoil  func(db *pebble.DB) error
-		place  string // in Check's error
-		stream bool   // a read of the stream meets it
-		log    bool   // a read of the log meets it
+		name      string
+		spoil     func(db *pebble.DB) error
+		place     string // in Check's error
+		stream    bool   // a read of the stream meets it
+		log       bool   // a read of the log along its index meets it
+		partition bool   // a read of the partition meets it
 	}{
-		{"record gone", func(db *pebble.DB) error { return db.Delete(key('e', "tab-a", 3), nil) }, "position 3", true, true},
-		{"index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 3), nil) }, "position 3", false, true},
-		{"first index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 1), nil) }, "position 1", false, true},
-		{"stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 2), nil) }, "stream tab-a-1 revision 2", true, false},
-		{"first stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 0), nil) }, "stream tab-a-1 revision 0", true, false},
-		{"bit of a record", func(db *pebble.DB) error { return flip(db, key('e', "tab-a", 2), 20) }, "position 2", true, true},
-		{"bit of a record's checksum", func(db *pebble.DB) error { return flip(db, key('e', "tab-a", 2), -1) }, "position 2", true, true},
-		{"bit of an index entry", func(db *pebble.DB) error { return flip(db, key('p', "", 4), 3) }, "position 4", false, true},
-		{"bit of a stream entry", func(db *pebble.DB) error { return flip(db, key('s', "tab-a-1", 1), 7) }, "stream tab-a-1 revision 1", true, false},
-		{"record at another's place", func(db *pebble.DB) error { return copyTo(db, key('e', "tab-a", 2), key('e', "tab-a", 3)) }, "position 3", true, true},
-		{"empty record", func(db *pebble.DB) error { return db.Set(key('e', "tab-a", 2), nil, nil) }, "position 2", true, true},
+		{"record gone", func(db *pebble.DB) error { return db.Delete(bodyKey("tab-a", "type2.v1", 3), nil) }, "position 3", true, true, false},
+		{"index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 3), nil) }, "position 3", false, true, false},
+		{"first index entry gone", func(db *pebble.DB) error { return db.Delete(key('p', "", 1), nil) }, "position 1", false, true, false},
+		{"stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 2), nil) }, "stream tab-a-1 revision 2", true, false, false},
+		{"first stream entry gone", func(db *pebble.DB) error { return db.Delete(key('s', "tab-a-1", 0), nil) }, "stream tab-a-1 revision 0", true, false, false},
+		{"bit of a record", func(db *pebble.DB) error { return flip(db, bodyKey("tab-a", "type1.v1", 2), 20) }, "position 2", true, true, true},
+		{"bit of a record's checksum", func(db *pebble.DB) error { return flip(db, bodyKey("tab-a", "type1.v1", 2), -1) }, "position 2", true, true, true},
+		{"bit of an index entry", func(db *pebble.DB) error { return flip(db, key('p', "", 4), 3) }, "position 4", false, true, false},
+		{"bit of a stream entry", func(db *pebble.DB) error { return flip(db, key('s', "tab-a-1", 1), 7) }, "stream tab-a-1 revision 1", true, false, false},
+		{"record at another's place", func(db *pebble.DB) error {
+			return copyTo(db, bodyKey("tab-a", "type1.v1", 2), bodyKey("tab-a", "type2.v1", 3))
+		}, "position 3", true, true, true},
+		{"empty record", func(db *pebble.DB) error { return db.Set(bodyKey("tab-a", "type1.v1", 2), nil, nil) }, "position 2", true, true, true},
 		{"record of an unknown version", func(db *pebble.DB) error {
-			k := key('e', "tab-a", 2)
+			k := bodyKey("tab-a", "type1.v1", 2)
 			return db.Set(k, summed(k, []byte{9, 1, 'x'}), nil)
-		}, "position 2", true, true},
+		}, "position 2", true, true, true},
 		{"record cut short", func(db *pebble.DB) error {
-			k := key('e', "tab-a", 2)
+			k := bodyKey("tab-a", "type1.v1", 2)
 			return db.Set(k, summed(k, []byte{1, 200, 'x'}), nil)
-		}, "position 2", true, true},
+		}, "position 2", true, true, true},
 		{"stream entry that points elsewhere", func(db *pebble.DB) error {
 			k := key('s', "tab-a-1", 1)
-			return db.Set(k, summed(k, number(1)), nil)
-		}, "stream tab-a-1 revision 1", true, false},
-		{"record that no index knows", func(db *pebble.DB) error { return copyTo(db, key('e', "tab-a", 2), key('e', "tab-b", 2)) }, "position 2", false, false},
+			return db.Set(k, summed(k, entry(1, "type0.v1")), nil)
+		}, "stream tab-a-1 revision 1", true, false, false},
+		{"record that no index knows", func(db *pebble.DB) error {
+			return copyTo(db, bodyKey("tab-a", "type1.v1", 2), bodyKey("tab-b", "type1.v1", 2))
+		}, "position 2", false, false, false},
 		{"stream entry without an event", func(db *pebble.DB) error {
 			k := key('s', "tab-c-1", 0)
-			return db.Set(k, summed(k, number(2)), nil)
-		}, "position 2", false, false},
-		{"foreign key", func(db *pebble.DB) error { return db.Set([]byte("quite other"), []byte("x"), nil) }, `"quite other"`, false, false},
+			return db.Set(k, summed(k, entry(2, "type1.v1")), nil)
+		}, "position 2", false, false, false},
+		{"stream entry of another type", func(db *pebble.DB) error {
+			k := key('s', "tab-a-1", 1)
+			return db.Set(k, summed(k, entry(2, "type0.v1")), nil)
+		}, "stream tab-a-1 revision 1", true, false, false},
+		{"stream entry without a type", func(db *pebble.DB) error {
+			k := key('s', "tab-a-1", 1)
+			return db.Set(k, summed(k, entry(2, "")), nil)
+		}, "stream tab-a-1 revision 1", true, false, false},
+		{"index entry of another type", func(db *pebble.DB) error {
+			k := key('p', "", 2)
+			return db.Set(k, summed(k, []byte("\x08type0.v1tab-a-1")), nil)
+		}, "position 2", false, true, false},
+		{"record in another lane", func(db *pebble.DB) error {
+			from := bodyKey("tab-a", "type1.v1", 2)
+			return errors.Join(sealed(db, from, bodyKey("tab-a", "type0.v1", 2)), db.Delete(from, nil))
+		}, "position 2", true, true, true},
+		{"record in another lane, as it was", func(db *pebble.DB) error {
+			from := bodyKey("tab-a", "type1.v1", 2)
+			return errors.Join(copyTo(db, from, bodyKey("tab-a", "type0.v1", 2)), db.Delete(from, nil))
+		}, "position 2", true, true, true},
+		{"record in two lanes", func(db *pebble.DB) error {
+			return sealed(db, bodyKey("tab-a", "type1.v1", 2), bodyKey("tab-a", "type0.v1", 2))
+		}, "position 2", false, false, true},
+		{"record of another type at its place", func(db *pebble.DB) error {
+			return sealed(db, bodyKey("tab-a", "type0.v1", 1), bodyKey("tab-a", "type1.v1", 2))
+		}, "position 2", true, true, true},
+		{"record of another partition", func(db *pebble.DB) error {
+			return sealed(db, bodyKey("store-a", "type1.v1", 12), bodyKey("tab-a", "type1.v1", 12))
+		}, "position 12", false, false, true},
+		{"record without a type in its key", func(db *pebble.DB) error {
+			return sealed(db, bodyKey("tab-a", "type1.v1", 2), key('e', "tab-a", 2))
+		}, "tab-a", false, false, true},
+		{"foreign key", func(db *pebble.DB) error { return db.Set([]byte("quite other"), []byte("x"), nil) }, `"quite other"`, false, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := damagedLog(t, c.spoil)
@@ -98,6 +147,7 @@ func TestDamage(t *testing.T) {
 			wantRead(t, "stream backward", s.ReadStream(context.Background(), "tab-a-1", eventstore.StreamRead{From: eventstore.Last, Direction: eventstore.Backward}), c.stream)
 			wantRead(t, "log forward", s.ReadAll(context.Background(), eventstore.LogRead{}), c.log)
 			wantRead(t, "log backward", s.ReadAll(context.Background(), eventstore.LogRead{Direction: eventstore.Backward}), c.log)
+			wantRead(t, "partition", s.ReadPartition(context.Background(), "tab-a", eventstore.PartitionRead{}), c.partition)
 			sub, err := s.Subscribe(context.Background(), eventstore.Position{}, eventstore.Filter{})
 			for b := (eventstore.Batch{}); err == nil && !b.CaughtUp; {
 				b, err = sub.Next(context.Background())
@@ -186,27 +236,35 @@ func TestCheckTellsProgressAndObeysItsContext(t *testing.T) {
 }
 
 // A piece of the write-ahead log is overwritten: more than a bit. That may be an unfinished write only where nothing was
-// written after it, so nothing but the last append can be lost without Open's saying so.
+// written after it, so nothing but the last append can be lost without Open's saying so; and the one before it, if the
+// piece reaches from one into the other.
 func TestOverwrittenWriteAheadLog(t *testing.T) {
-	image := crashedImage(t)
-	want := contents(t, image.CrashClone(vfs.CrashCloneCfg{}))
-	const lastAppend = 1
+	fs := closedImage(t)
+	s := open(t, memory(fs))
+	fillSmall(t, s, 90)
 	var path string
-	for _, name := range files(t, image, "log/pebble") {
+	for _, name := range files(t, fs, "log/pebble") {
 		if strings.HasSuffix(name, ".log") {
 			path = max(path, name)
 		}
 	}
+	last := len(bytesOf(t, fs, path)) // where the last append begins
+	appendSome(t, s, "tab-s1-t1", 1)
+	image := fs.CrashClone(vfs.CrashCloneCfg{})
+	want := contents(t, image.CrashClone(vfs.CrashCloneCfg{}))
 	size := len(bytesOf(t, image, path))
 	detected, lost := 0, 0
-	for at := 0; at < size; at += 97 {
+	const piece = 50
+	for at := (last - piece/2) % 97; at < size; at += 97 { // one reaches into the last append
 		damaged := image.CrashClone(vfs.CrashCloneCfg{})
-		clear(bytesOf(t, damaged, path)[at:min(at+50, size)])
+		clear(bytesOf(t, damaged, path)[at:min(at+piece, size)])
 		found, err := readEverything(damaged)
 		switch {
 		case err != nil:
 			detected++
-		case sameEvents(found, want[:len(want)-lastAppend]):
+		case at+piece > last && sameEvents(found, want[:len(want)-1]):
+			lost++
+		case at+piece > last && at < last && sameEvents(found, want[:len(want)-2]):
 			lost++
 		case !sameEvents(found, want):
 			t.Errorf("byte %d of %d: nobody noticed, and %d of %d events are there", at, size, len(found), len(want))

@@ -1,14 +1,16 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 	"strings"
 
 	"daybook/eventstore"
 )
 
-// The first byte of a key says what it is; see the package comment. Stream names hold no zero byte, so the zero after
-// a name keeps "tab-S" apart from "tab-S1" and sorts each name's entries together.
+// The first byte of a key says what it is; see the package comment. Names of streams and types hold no zero byte, so
+// the zero after a name keeps "tab-S" apart from "tab-S1" and sorts each name's entries together.
 const (
 	tagBody   = 'e'
 	tagMeta   = 'm'
@@ -37,26 +39,46 @@ func PartitionOf(stream string) string {
 
 func appendNumber(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
 
-func appendNamed(b []byte, tag byte, name string, n uint64) []byte {
-	b = append(b, tag)
-	b = append(b, name...)
-	b = append(b, 0)
-	return appendNumber(b, n)
+func appendName(b []byte, name string) []byte { return append(append(b, name...), 0) }
+
+// appendPartition makes what the keys of a partition's records begin with.
+func appendPartition(b []byte, partition string) []byte {
+	return appendName(append(b, tagBody), partition)
 }
 
-func appendBodyKey(b []byte, partition string, position uint64) []byte {
-	return appendNamed(b, tagBody, partition, position)
+// appendLane makes what the keys of a lane's records begin with.
+func appendLane(b []byte, partition, typ string) []byte {
+	return appendName(appendPartition(b, partition), typ)
+}
+
+func appendBodyKey(b []byte, partition, typ string, position uint64) []byte {
+	return appendNumber(appendLane(b, partition, typ), position)
 }
 
 func appendStreamKey(b []byte, stream string, revision eventstore.Revision) []byte {
-	return appendNamed(b, tagStream, stream, uint64(revision))
+	return appendNumber(appendName(append(b, tagStream), stream), uint64(revision))
 }
 
 func appendIndexKey(b []byte, position uint64) []byte {
 	return appendNumber(append(b, tagIndex), position)
 }
 
-// splitNamed takes a body or stream key apart. ok is false for a key that this package cannot have written.
+// splitBody takes a body key apart. ok is false for a key that this package cannot have written.
+func splitBody(key []byte) (partition, typ []byte, position uint64, ok bool) {
+	names, position, ok := splitNamed(key)
+	partition, typ, two := bytes.Cut(names, []byte{0})
+	if !ok || !two || len(partition) == 0 || len(typ) == 0 || bytes.IndexByte(typ, 0) >= 0 {
+		return nil, nil, 0, false
+	}
+	return partition, typ, position, true
+}
+
+// splitStream takes a stream key apart. ok is false for a key that this package cannot have written.
+func splitStream(key []byte) (stream []byte, revision eventstore.Revision, ok bool) {
+	stream, n, ok := splitNamed(key)
+	return stream, eventstore.Revision(n), ok && n <= math.MaxInt64 && len(stream) > 0
+}
+
 func splitNamed(key []byte) (name []byte, n uint64, ok bool) {
 	end := len(key) - numberBytes
 	if end < 2 || key[end-1] != 0 {

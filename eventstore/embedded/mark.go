@@ -22,8 +22,9 @@ const (
 
 // format counts changes of what is stored that an older program would misread. Append-only:
 //
-//	1  as in the package comment
-const format = 1
+//	1  records by partition; in no version
+//	2  records by partition and type, as in the package comment
+const format = 2
 
 // mark is the content of the mark file: one line of JSON, one line with its CRC32C. Later formats keep that shape.
 type mark struct {
@@ -78,6 +79,8 @@ func loadMark(fs vfs.FS, dir string) (m mark, err error) {
 	switch {
 	case m.Format > format:
 		return m, fmt.Errorf("%w: %s has format %d, this program knows up to %d", ErrFormat, dir, m.Format, format)
+	case m.Format == 1:
+		return m, fmt.Errorf("%w: %s", ErrOldFormat, dir)
 	case m.Format < 1 || m.Identity == "" || m.State != creating && m.State != open && m.State != closed:
 		return damaged(errors.New("not a mark of this program"))
 	}

@@ -24,7 +24,8 @@ type model struct {
 
 var modelStreams = []string{"tab-a-1", "tab-a-2", "tab-a1-1", "tab-b-1", "tab-a", "store-a", "plain", "$$tab-a-1"}
 
-// The store against a model: random appends, repetitions, conflicts, reads in all ways, restarts and crashes.
+// The store against a model: random appends, repetitions, conflicts, reads in all ways, restarts and crashes. Half of the
+// time even a short way counts as long, so that reads of the log go along lanes.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{fs: vfs.NewCrashableMem()}
@@ -36,6 +37,7 @@ func TestModel(t *testing.T) {
 			"stream": m.readStream,
 			"log":    m.readLog,
 			"follow": m.follow,
+			"part":   m.readPartition,
 			"restart": func(t *rapid.T) {
 				if err := m.store.Close(); err != nil {
 					t.Fatal(err)
@@ -58,7 +60,11 @@ func TestModel(t *testing.T) {
 }
 
 func (m *model) reopen(t *rapid.T) {
-	s, err := embedded.Open(memory(m.fs))
+	o := memory(m.fs)
+	if rapid.Bool().Draw(t, "merging") {
+		o = embedded.MergingFrom(o, 1)
+	}
+	s, err := embedded.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +88,7 @@ func (m *model) append(t *rapid.T) {
 	expected = max(expected, eventstore.NoStream)
 	list := make([]eventstore.NewEvent, rapid.IntRange(1, 5).Draw(t, "n"))
 	for i := range list {
-		list[i] = eventstore.NewEvent{ID: uuid.New(), Type: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "type"), Data: rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "data")}
+		list[i] = eventstore.NewEvent{ID: uuid.New(), Type: rapid.SampledFrom([]string{"x", "y", "x1"}).Draw(t, "type"), Data: rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "data")}
 	}
 	a, err := m.store.Append(context.Background(), name, expected, list)
 	var conflict *eventstore.Conflict
@@ -142,7 +148,7 @@ func (m *model) readStream(t *rapid.T) {
 
 func drawFilter(t *rapid.T) eventstore.Filter {
 	prefixes := rapid.SliceOfN(rapid.SampledFrom([]string{"tab-a-", "tab-a", "tab-", "tab-a1-", "store-a", "plain", "tab-none-", "$", "tab-a-1"}), 0, 3)
-	types := rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "z"}), 0, 2)
+	types := rapid.SliceOfN(rapid.SampledFrom([]string{"x", "y", "x1", "z", ""}), 0, 3)
 	return eventstore.Filter{Prefixes: prefixes.Draw(t, "prefixes"), Types: types.Draw(t, "types")}
 }
 
@@ -168,6 +174,19 @@ func (m *model) readLog(t *rapid.T) {
 		slices.Reverse(want)
 	}
 	same(t, fmt.Sprintf("%+v", read), gather(t, m.store.ReadAll(context.Background(), read)), limited(want, read.Limit))
+}
+
+func (m *model) readPartition(t *rapid.T) {
+	partition := embedded.PartitionOf(rapid.SampledFrom(modelStreams).Draw(t, "stream"))
+	after, to := uint64(rapid.IntRange(0, len(m.log)+2).Draw(t, "after")), uint64(rapid.IntRange(0, len(m.log)+2).Draw(t, "to"))
+	read := eventstore.PartitionRead{After: eventstore.Position{Commit: after, Prepare: after}, To: eventstore.Position{Commit: to, Prepare: to}, Types: drawFilter(t).Types}
+	var want []eventstore.Event
+	for _, e := range m.matching(eventstore.Filter{Types: read.Types}, after) {
+		if embedded.PartitionOf(e.Stream) == partition && (to == 0 || e.Position.Commit <= to) {
+			want = append(want, e)
+		}
+	}
+	same(t, fmt.Sprintf("%s %+v", partition, read), gather(t, m.store.ReadPartition(context.Background(), partition, read)), want)
 }
 
 func (m *model) follow(t *rapid.T) {

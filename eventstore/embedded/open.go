@@ -19,7 +19,7 @@ import (
 const queueLength = 1024
 
 // Open opens the log in a directory, making it if need be, and recovers it after a crash. Errors: ErrInUse, ErrFormat,
-// ErrForeign, a *eventstore.Corruption, or what the file system said.
+// ErrOldFormat, ErrForeign, a *eventstore.Corruption, or what the file system said.
 func Open(options Options) (*Store, error) {
 	options = options.withDefaults()
 	dir, isNew, err := prepareDir(options.FS, options.Dir)
@@ -55,8 +55,8 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
-// prepareDir returns the directory's one name, and whether it holds no log yet. It refuses other people's directories
-// before it has made a file in them.
+// prepareDir returns the directory's one name, and whether it holds no log yet. It refuses directories that are
+// not its own, or not in a format that it can open, before it has made a file in them.
 func prepareDir(fsys vfs.FS, dir string) (name string, isNew bool, err error) {
 	if dir == "" {
 		return "", false, errors.New("event log: no directory given")
@@ -84,7 +84,10 @@ func prepareDir(fsys vfs.FS, dir string) (name string, isNew bool, err error) {
 		return "", false, fmt.Errorf("event log: %w", err)
 	}
 	if slices.Contains(names, markFile) {
-		return dir, false, nil
+		if _, err := loadMark(fsys, dir); errors.Is(err, ErrOldFormat) {
+			return "", false, err
+		}
+		return dir, false, nil // what else the mark may say is judged under the lock
 	}
 	for _, name := range names {
 		if name != lockFile && name != markFileTemp && name != "lost+found" {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,11 +81,28 @@ func TestOpenTakesAFreshVolume(t *testing.T) {
 
 func TestOpenRefusesANewerFormat(t *testing.T) {
 	dir := closedLog(t)
-	line := `{"Format":2,"Identity":"x","State":"closed","Head":0,"Checked":0,"New":true}`
-	sum := crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli))
-	write(t, filepath.Join(dir, "daybook-log"), fmt.Sprintf("%s\n%08x\n", line, sum))
+	writeMark(t, dir, `{"Format":3,"Identity":"x","State":"closed","Head":0,"Checked":0,"New":true}`)
 	if _, err := embedded.Open(embedded.Options{Dir: dir, Logger: quiet}); !errors.Is(err, embedded.ErrFormat) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What a build before the first version wrote has other keys. It stays as it is, for whoever still has that build.
+func TestOpenRefusesTheFormatBeforeTheFirstVersion(t *testing.T) {
+	for _, state := range []string{"creating", "open", "closed"} {
+		dir := closedLog(t)
+		writeMark(t, dir, fmt.Sprintf(`{"Format":1,"Identity":"x","State":"%s","Head":5,"Checked":5}`, state))
+		if err := os.Remove(filepath.Join(dir, "LOCK")); err != nil {
+			t.Fatal(err)
+		}
+		before := filesOf(t, dir)
+		_, err := embedded.Open(embedded.Options{Dir: dir, Logger: quiet})
+		if !errors.Is(err, embedded.ErrOldFormat) || errors.Is(err, embedded.ErrFormat) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: got %v", state, err)
+		}
+		if !maps.Equal(filesOf(t, dir), before) {
+			t.Errorf("%s: the directory was changed", state)
+		}
 	}
 }
 
@@ -174,6 +193,30 @@ func TestSubscribeAfterTheEndIsRefused(t *testing.T) {
 			t.Errorf("after %v: %v", p, err)
 		}
 	}
+}
+
+func writeMark(t *testing.T, dir, line string) {
+	t.Helper()
+	sum := crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli))
+	write(t, filepath.Join(dir, "daybook-log"), fmt.Sprintf("%s\n%08x\n", line, sum))
+}
+
+// filesOf returns the content of all files below a directory.
+func filesOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func write(t *testing.T, path, text string) {

@@ -22,6 +22,9 @@ type Options struct {
 	CacheBytes int64
 	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 64 MiB.
 	MemTableBytes uint64
+
+	// mergeFromGap is another one for tests, whose logs are short.
+	mergeFromGap uint64
 }
 
 var (
@@ -29,6 +32,9 @@ var (
 	ErrInUse = errors.New("event log is in use")
 	// ErrFormat: the directory was written by a newer program. Use that one.
 	ErrFormat = errors.New("event log has a newer format")
+	// ErrOldFormat: the directory was written by an unreleased build before the first version. Its log cannot be opened
+	// by this one. Nothing in it was changed.
+	ErrOldFormat = errors.New("event log was written by an unreleased build before the first version and cannot be opened by this one")
 	// ErrForeign: the directory holds files and no event log. Nothing in it was touched.
 	ErrForeign = errors.New("directory is not empty and holds no event log")
 )
@@ -45,6 +51,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 128 << 20
+	}
+	if o.mergeFromGap == 0 {
+		o.mergeFromGap = mergeFromGap
 	}
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = 64 << 20

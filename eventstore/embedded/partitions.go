@@ -1,11 +1,11 @@
 package embedded
 
 import (
-	"bytes"
-	"container/heap"
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
@@ -13,8 +13,16 @@ import (
 )
 
 // Partitions is eventstore.Partitioned's.
-func (s *Store) Partitions(ctx context.Context, category string) ([]string, error) {
-	found, err := s.partitions(ctx, category, s.head.Load(), 0)
+func (s *Store) Partitions(ctx context.Context, category string) (found []string, err error) {
+	bound := s.head.Load()
+	low := append([]byte{tagBody}, category...)
+	err = s.seekLanes(ctx, low, after(low), func(partition, typ []byte, first uint64) (next []byte) {
+		if first > bound {
+			return after(appendLane(nil, string(partition), string(typ)))
+		}
+		found = append(found, string(partition))
+		return after(appendPartition(nil, string(partition)))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -32,24 +40,103 @@ func (s *Store) ReadPartition(ctx context.Context, partition string, read events
 				return
 			}
 		}
-		w := &walk{store: s, filter: matcher{types: read.Types}, high: s.head.Load(), partitions: []string{partition}}
+		w := &walk{store: s, high: s.head.Load()}
 		w.low = min(read.After.Commit, w.high) + 1
 		if !read.To.IsZero() {
 			w.high = min(w.high, read.To.Commit)
+		}
+		if err := w.planPartition(ctx, partition, read.Types); err != nil {
+			yield(eventstore.Event{}, err)
+			return
 		}
 		w.run(ctx, 0, yield)
 	}
 }
 
-// partitions returns those that can hold a stream with the given prefix and hold an event at or before bound; at most
-// max, if it is not zero.
-func (s *Store) partitions(ctx context.Context, prefix string, bound uint64, max int) (found []string, err error) {
-	partition := PartitionOf(prefix)
-	err = s.use(ctx, func() error {
-		low, high := append([]byte{tagBody}, prefix...), after(append([]byte{tagBody}, prefix...))
-		if partition != prefix { // the prefix reaches past the second '-'
-			low, high = appendBodyKey(nil, partition, 0), appendBodyKey(nil, partition, bound+1)
+// planPartition chooses the lanes of one partition.
+func (w *walk) planPartition(ctx context.Context, partition string, types []string) error {
+	w.lanes = []lane{}
+	if w.ended() || !storable(partition) {
+		return w.store.usable(ctx)
+	}
+	search := laneSearch{types: storableTypes(types), from: w.low, to: w.high, max: math.MaxInt, seeks: math.MaxInt}
+	if len(search.types) == 1 {
+		w.lanes = append(w.lanes, lane{partition, search.types[0]}) // empty perhaps; the first piece will see
+		return nil
+	}
+	low := appendPartition(nil, partition)
+	err := search.run(ctx, w.store, low, after(low))
+	w.lanes = append(w.lanes, search.found...)
+	return err
+}
+
+// lane names the records of one type in one partition.
+type lane struct{ partition, typ string }
+
+func (l lane) compare(m lane) int {
+	return cmp.Or(strings.Compare(l.partition, m.partition), strings.Compare(l.typ, m.typ))
+}
+
+// storable says whether the log can hold a partition or type of that name. Keys must not be made of others.
+func storable(name string) bool { return name != "" && strings.IndexByte(name, 0) < 0 }
+
+// storableTypes are those of a filter, in order, each once; nil for all types.
+func storableTypes(types []string) []string {
+	if len(types) == 0 {
+		return nil
+	}
+	types = slices.DeleteFunc(slices.Clone(types), func(typ string) bool { return !storable(typ) })
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
+// laneSearch looks for the lanes of some types that hold an event in a range of positions.
+type laneSearch struct {
+	types    []string // as storableTypes returns them
+	from, to uint64   // positions, both included
+	found    []lane
+	max      int // lanes; what is found after them is not looked for
+	seeks    int // how many are left, likewise
+}
+
+// over says that the search found too much or took too long.
+func (f *laneSearch) over() bool { return len(f.found) > f.max || f.seeks <= 0 }
+
+// run adds the lanes whose keys lie between low and high, until the search is over.
+func (f *laneSearch) run(ctx context.Context, s *Store, low, high []byte) error {
+	return s.seekLanes(ctx, low, high, func(partition, typ []byte, position uint64) (next []byte) {
+		next = f.look(string(partition), string(typ), position)
+		if f.seeks--; f.over() {
+			return nil
 		}
+		return next
+	})
+}
+
+// look takes a lane, or not, that has its next event at position, and returns where to look next.
+func (f *laneSearch) look(partition, typ string, position uint64) (next []byte) {
+	if f.types != nil {
+		i, wanted := slices.BinarySearch(f.types, typ)
+		switch {
+		case i == len(f.types):
+			return after(appendPartition(nil, partition))
+		case !wanted:
+			return appendBodyKey(nil, partition, f.types[i], f.from)
+		}
+	}
+	if position < f.from {
+		return appendBodyKey(nil, partition, typ, f.from)
+	}
+	if position <= f.to {
+		f.found = append(f.found, lane{partition, typ})
+	}
+	return after(appendLane(nil, partition, typ))
+}
+
+// seekLanes shows body keys between low and high: the first, and then each first one at or after the key that visit
+// returned, until that is nil.
+func (s *Store) seekLanes(ctx context.Context, low, high []byte, visit func(partition, typ []byte, position uint64) (next []byte)) error {
+	return s.use(ctx, func() error {
 		rows, err := s.rows(low, high, false)
 		if err != nil {
 			return err
@@ -59,149 +146,27 @@ func (s *Store) partitions(ctx context.Context, prefix string, bound uint64, max
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			name, position, split := splitNamed(rows.key())
-			if !split {
+			partition, typ, position, ours := splitBody(rows.key())
+			if !ours {
 				return damage(fmt.Sprintf("key %q", rows.key()), "not a key of the log")
 			}
-			past := after(append(append([]byte{tagBody}, name...), 0))
-			if position <= bound {
-				found = append(found, string(name))
-				if len(found) == max {
-					return nil
-				}
+			next := visit(partition, typ, position)
+			if next == nil {
+				return nil
 			}
-			ok = rows.seek(past)
+			ok = rows.seek(next)
 		}
 		return rows.err()
 	})
-	return found, err
 }
 
-// after returns the first key that sorts after all that begin with prefix. It changes prefix.
+// after returns the first key that sorts after all that begin with prefix.
 func after(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i]++; prefix[i] != 0 {
-			return prefix[:i+1]
+	next := slices.Clone(prefix)
+	for i := len(next) - 1; i >= 0; i-- {
+		if next[i]++; next[i] != 0 {
+			return next[:i+1]
 		}
 	}
 	return nil
-}
-
-func distinct(names []string) []string {
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// alongPartitions merges the partitions' records by position.
-func (w *walk) alongPartitions(p *piece) error {
-	m := merge{backward: w.backward}
-	defer m.close()
-	for _, partition := range w.partitions {
-		rows, err := w.store.rows(appendBodyKey(nil, partition, w.low), appendBodyKey(nil, partition, w.high+1), w.backward)
-		if err != nil {
-			return err
-		}
-		if err := m.take(&lane{rows: rows, partition: partition}); err != nil {
-			return err
-		}
-	}
-	heap.Init(&m)
-	for len(m.lanes) > 0 {
-		l := m.lanes[0]
-		if err := w.recorded(l, p); err != nil {
-			return err
-		}
-		w.passed(l.position)
-		if full, err := p.full(); full {
-			return err
-		}
-		if err := m.step(); err != nil {
-			return err
-		}
-	}
-	w.passedAll()
-	return nil
-}
-
-// recorded looks at the record that a lane stands at, and takes it if it matches.
-func (w *walk) recorded(l *lane, p *piece) error {
-	value, err := l.rows.value()
-	if err != nil {
-		return trouble(atPosition(l.position), err)
-	}
-	r, err := parseRecord(l.rows.key(), value)
-	if err != nil {
-		return damage(atPosition(l.position), "partition %s: %w", l.partition, err)
-	}
-	if w.filter.matches(r.stream, r.typ) {
-		p.add(r.event(l.position, &w.names))
-	}
-	return nil
-}
-
-// lane is one partition of a merge and the position that it stands at.
-type lane struct {
-	rows      *rows
-	partition string
-	position  uint64
-}
-
-func (l *lane) next() (bool, error) {
-	if !l.rows.next() {
-		return false, l.rows.err()
-	}
-	name, position, ok := splitNamed(l.rows.key())
-	if !ok || !bytes.Equal(name, []byte(l.partition)) {
-		return false, damage(fmt.Sprintf("key %q", l.rows.key()), "not a key of the log")
-	}
-	l.position = position
-	return true, nil
-}
-
-// merge is a heap of lanes, the next in log order on top.
-type merge struct {
-	lanes    []*lane
-	backward bool
-	opened   []*lane
-}
-
-// take adds a lane unless it is empty.
-func (m *merge) take(l *lane) error {
-	m.opened = append(m.opened, l)
-	ok, err := l.next()
-	if ok {
-		m.lanes = append(m.lanes, l)
-	}
-	return err
-}
-
-// step moves the lane on top.
-func (m *merge) step() error {
-	ok, err := m.lanes[0].next()
-	switch {
-	case err != nil:
-		return err
-	case ok:
-		heap.Fix(m, 0)
-	default:
-		heap.Pop(m)
-	}
-	return nil
-}
-
-func (m *merge) close() {
-	for _, l := range m.opened {
-		l.rows.Close()
-	}
-}
-
-func (m *merge) Len() int           { return len(m.lanes) }
-func (m *merge) Less(i, j int) bool { return m.lanes[i].position < m.lanes[j].position != m.backward }
-func (m *merge) Swap(i, j int)      { m.lanes[i], m.lanes[j] = m.lanes[j], m.lanes[i] }
-func (m *merge) Push(l any)         { m.lanes = append(m.lanes, l.(*lane)) }
-func (m *merge) Pop() any {
-	last := len(m.lanes) - 1
-	l := m.lanes[last]
-	m.lanes = m.lanes[:last]
-	return l
 }

@@ -76,9 +76,10 @@ func TestReadPartition(t *testing.T) {
 	position := func(i int) eventstore.Position { return all[i].Position }
 	for _, read := range []eventstore.PartitionRead{
 		{}, {After: position(100)}, {To: position(100)}, {After: position(50), To: position(300)}, {Types: []string{"type1.v1"}},
-		{Types: []string{"type0.v1", "type2.v1"}, To: position(200)}, {Types: []string{"none"}}, {To: eventstore.Position{Commit: 1e9, Prepare: 1e9}},
+		{Types: []string{"type0.v1", "type2.v1"}, To: position(200)}, {Types: []string{"none"}}, {Types: []string{""}}, {Types: []string{"type2.v1", "type2.v1"}}, {Types: []string{"type1.v1\x00"}},
+		{Types: []string{"type1.v1", "type0.v1"}, After: position(2), To: position(5)}, {To: eventstore.Position{Commit: 1e9, Prepare: 1e9}},
 	} {
-		for _, partition := range []string{"tab-a", "tab-a1", "store-a", "tab-none", "tab"} {
+		for _, partition := range []string{"tab-a", "tab-a1", "store-a", "tab-none", "tab", "", "tab-a\x00type1.v1"} {
 			var want []uuid.UUID
 			for _, e := range all {
 				inside := read.After.Before(e.Position) && (read.To.IsZero() || !read.To.Before(e.Position))

@@ -44,7 +44,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	// Nothing is ever overwritten, so reads never make compactions worthwhile; and a read must not need Pebble's lock,
 	// which is held for ever once Pebble has given up (see pebbleLogger.Fatalf).
 	o.Experimental.ReadSamplingMultiplier = -1
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = 16 << 10

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"math"
 
@@ -62,6 +63,7 @@ type streamCursor struct {
 	bound          uint64              // positions after it are not yielded
 	started, ended bool
 	names          interner
+	memory         slab
 }
 
 // piece returns up to n events, fewer if they are large or the stream ends, which sets c.ended. Events that were read
@@ -106,13 +108,12 @@ func (c *streamCursor) rows() (*rows, error) {
 // row reads the next event. ok is false at the end of what may be seen.
 func (c *streamCursor) row(rows *rows) (e eventstore.Event, ok bool, err error) {
 	for rows.next() {
-		_, n, split := splitNamed(rows.key())
-		revision := eventstore.Revision(n)
+		_, revision, split := splitStream(rows.key())
 		value, err := rows.value()
 		if err != nil {
 			return e, false, trouble(atRevision(c.stream, revision), err)
 		}
-		position, err := parseStreamValue(rows.key(), value)
+		position, typ, err := parseStreamValue(rows.key(), value)
 		if err != nil || !split {
 			return e, false, damage(atRevision(c.stream, revision), "index entry: %w", err)
 		}
@@ -124,7 +125,7 @@ func (c *streamCursor) row(rows *rows) (e eventstore.Event, ok bool, err error) 
 		case revision != c.next && (c.started || !c.backward):
 			return e, false, damage(atRevision(c.stream, revision), "revision %d is missing", c.next)
 		}
-		e, err = c.store.event(position, c.stream, &c.names)
+		e, err = c.store.event(position, c.stream, c.names.typ(typ), &c.memory)
 		if err != nil {
 			return e, false, err
 		}
@@ -155,8 +156,11 @@ func (s *Store) lastRevision(stream string) (eventstore.Revision, error) {
 	if !rows.next() {
 		return eventstore.NoStream, rows.err()
 	}
-	_, n, _ := splitNamed(rows.key())
-	return eventstore.Revision(n), nil
+	_, revision, ok := splitStream(rows.key())
+	if !ok {
+		return 0, damage(fmt.Sprintf("key %q", rows.key()), "not a key of the log")
+	}
+	return revision, nil
 }
 
 // repeated looks whether a request's events stand at their places already, and where its last one is.

@@ -84,17 +84,17 @@ func parseRecord(key, value []byte) (r record, err error) {
 	return r, nil
 }
 
-// event copies a record out of the storage's memory. In one allocation, as scans make millions.
-func (r record) event(position uint64, names *interner) eventstore.Event {
-	body := make([]byte, len(r.data)+len(r.metadata))
+// event copies a record out of the storage's memory.
+func (r record) event(position uint64, stream, typ string, memory *slab) eventstore.Event {
+	body := memory.take(len(r.data) + len(r.metadata))
 	n := copy(body, r.data)
 	copy(body[n:], r.metadata)
 	e := eventstore.Event{
-		Stream:   names.stream(r.stream),
+		Stream:   stream,
 		Revision: r.revision,
 		Position: place(position),
 		ID:       r.id,
-		Type:     names.typ(r.typ),
+		Type:     typ,
 		Created:  time.Unix(0, r.created).UTC(),
 		Data:     body[:n:n],
 	}
@@ -125,21 +125,21 @@ func parseIndex(key, value []byte) (typ, stream []byte, err error) {
 }
 
 // appendStreamValue makes the value of an s entry.
-func appendStreamValue(b, key []byte, position uint64) []byte {
+func appendStreamValue(b, key []byte, position uint64, typ string) []byte {
 	start := len(b)
-	b = appendNumber(b, position)
+	b = append(appendNumber(b, position), typ...)
 	return appendSum(b, b[start:], key)
 }
 
-func parseStreamValue(key, value []byte) (position uint64, err error) {
+func parseStreamValue(key, value []byte) (position uint64, typ []byte, err error) {
 	value, err = checked(key, value)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	if len(value) != numberBytes {
-		return 0, errors.New("stream entry is malformed")
+	if len(value) <= numberBytes {
+		return 0, nil, errors.New("stream entry is malformed")
 	}
-	return binary.BigEndian.Uint64(value), nil
+	return binary.BigEndian.Uint64(value), value[numberBytes:], nil
 }
 
 func appendSum(b, value, key []byte) []byte {
@@ -190,6 +190,31 @@ func (r *reader) blob() []byte {
 	}
 	r.rest = r.rest[used:]
 	return r.take(int(n))
+}
+
+// slab is memory for the bodies of one read's events, which scans make millions of: many share an allocation. Who keeps
+// one event keeps its neighbours' memory, so allocations are not large; and they begin small, for reads of a few events.
+type slab struct {
+	free []byte
+	size int // of the last allocation, or more
+}
+
+// slabMax is the largest size that Go's allocator has ready-made; with twice that, scans are slower than without slabs.
+const slabMax = 32 << 10
+
+// take returns n bytes, which are not nil.
+func (s *slab) take(n int) []byte {
+	if n >= len(s.free) {
+		s.size = min(2*s.size, slabMax)
+		if n > s.size/4 { // it gets its own, or much of a slab would be lost at its end
+			s.size = max(s.size, min(n, slabMax))
+			return make([]byte, n)
+		}
+		s.free = make([]byte, s.size)
+	}
+	taken := s.free[:n:n]
+	s.free = s.free[n:]
+	return taken
 }
 
 // interner gives equal names of one read the same string: types are few, and neighbours often share their stream.

@@ -10,7 +10,7 @@ import (
 )
 
 // keyBuffer is enough for any key, so that it can live on the stack.
-const keyBuffer = eventstore.StreamNameMax + 2 + numberBytes
+const keyBuffer = 1 + eventstore.StreamNameMax + 1 + eventstore.TypeNameMax + 1 + numberBytes
 
 // rows walks keys in one direction.
 type rows struct {
@@ -78,22 +78,22 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	return append([]byte(nil), value...), nil
 }
 
-// event fetches the event of a stream that stands at a position, where there must be one.
-func (s *Store) event(position uint64, stream string, names *interner) (e eventstore.Event, err error) {
-	err = s.withRecord(position, stream, func(r record) error {
-		e = r.event(position, names)
+// event fetches the event of a stream and type that stands at a position, where there must be one.
+func (s *Store) event(position uint64, stream, typ string, memory *slab) (e eventstore.Event, err error) {
+	err = s.withRecord(position, stream, typ, func(r record) error {
+		e = r.event(position, stream, typ, memory)
 		return nil
 	})
 	return e, err
 }
 
-// withRecord shows the checked record of a stream's event.
-func (s *Store) withRecord(position uint64, stream string, look func(r record) error) error {
+// withRecord shows the checked record of a stream's event of a type.
+func (s *Store) withRecord(position uint64, stream, typ string, look func(r record) error) error {
 	var buffer [keyBuffer]byte
-	key := appendBodyKey(buffer[:0], PartitionOf(stream), position)
+	key := appendBodyKey(buffer[:0], PartitionOf(stream), typ, position)
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return damage(atPosition(position), "the event of stream %s is missing", stream)
+		return damage(atPosition(position), "the event of stream %s and type %s is missing", stream, typ)
 	}
 	if err != nil {
 		return trouble(atPosition(position), err)
@@ -103,8 +103,8 @@ func (s *Store) withRecord(position uint64, stream string, look func(r record) e
 	if err != nil {
 		return damage(atPosition(position), "stream %s: %w", stream, err)
 	}
-	if string(r.stream) != stream {
-		return damage(atPosition(position), "the event there is not of stream %s but of %s", stream, r.stream)
+	if string(r.stream) != stream || string(r.typ) != typ {
+		return damage(atPosition(position), "the event there is not of stream %s and type %s but of %s and %s", stream, typ, r.stream, r.typ)
 	}
 	return look(r)
 }

@@ -94,10 +94,10 @@ func (f *subscription) advance(ctx context.Context, head uint64) ([]eventstore.E
 		return nil, nil
 	}
 	w := &walk{store: f.store, filter: newMatcher(f.filter), low: f.position + 1, high: head}
-	if err := w.plan(ctx); err != nil {
+	if err := w.plan(ctx, 0); err != nil {
 		return nil, err
 	}
-	events, err := w.piece(ctx, pieceEvents, nil)
+	events, err := w.piece(ctx, w.pieceMax(), nil)
 	if f.position == f.told && w.low-1 > f.told {
 		f.quiet = time.Now()
 	}

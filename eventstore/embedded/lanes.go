@@ -1,0 +1,144 @@
+package embedded
+
+import (
+	"bytes"
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+)
+
+// alongLanes merges the lanes' records by position.
+func (w *walk) alongLanes(p *piece) error {
+	m := merge{backward: w.backward}
+	defer m.close()
+	if err := w.openLanes(&m); err != nil {
+		return err
+	}
+	for len(m.lanes) > 0 {
+		l := m.lanes[0]
+		if err := w.recorded(l, p); err != nil {
+			return err
+		}
+		w.passed(l.position)
+		if full, err := p.full(); full {
+			return err
+		}
+		if err := m.step(); err != nil {
+			return err
+		}
+	}
+	w.passedAll()
+	return nil
+}
+
+// openLanes fills a merge, and forgets the lanes in which nothing is left.
+func (w *walk) openLanes(m *merge) error {
+	left := w.lanes[:0]
+	for _, l := range w.lanes {
+		low := appendBodyKey(nil, l.partition, l.typ, w.low)
+		rows, err := w.store.rows(low, appendBodyKey(nil, l.partition, l.typ, w.high+1), w.backward)
+		if err != nil {
+			return err
+		}
+		open := &openLane{lane: l, rows: rows, prefix: low[:len(low)-numberBytes]}
+		more, err := m.take(open)
+		if err != nil {
+			return err
+		}
+		if more {
+			left = append(left, l)
+		}
+	}
+	w.lanes = left
+	heap.Init(m)
+	return nil
+}
+
+// recorded looks at the record that a lane stands at, and takes it if it matches.
+func (w *walk) recorded(l *openLane, p *piece) error {
+	value, err := l.rows.value()
+	if err != nil {
+		return trouble(atPosition(l.position), err)
+	}
+	r, err := parseRecord(l.rows.key(), value)
+	if err != nil {
+		return damage(atPosition(l.position), "type %s in partition %s: %w", l.typ, l.partition, err)
+	}
+	if !w.filter.matchesStream(r.stream) {
+		return nil
+	}
+	stream := w.names.stream(r.stream)
+	if string(r.typ) != l.typ || PartitionOf(stream) != l.partition {
+		return damage(atPosition(l.position), "an event of stream %s and type %s stands among those of partition %s and type %s", stream, r.typ, l.partition, l.typ)
+	}
+	p.add(r.event(l.position, stream, l.typ, &w.memory))
+	return nil
+}
+
+// openLane is one lane of a merge and the position that it stands at.
+type openLane struct {
+	lane
+	rows     *rows
+	prefix   []byte // of its keys
+	position uint64
+}
+
+func (l *openLane) next() (bool, error) {
+	if !l.rows.next() {
+		return false, l.rows.err()
+	}
+	key := l.rows.key()
+	if len(key) != len(l.prefix)+numberBytes || !bytes.HasPrefix(key, l.prefix) {
+		return false, damage(fmt.Sprintf("key %q", key), "not a key of the log")
+	}
+	l.position = binary.BigEndian.Uint64(key[len(l.prefix):])
+	return true, nil
+}
+
+// merge is a heap of lanes, the next in log order on top.
+type merge struct {
+	lanes    []*openLane
+	backward bool
+	opened   []*openLane
+}
+
+// take adds a lane unless nothing is in it, and says which.
+func (m *merge) take(l *openLane) (bool, error) {
+	m.opened = append(m.opened, l)
+	ok, err := l.next()
+	if ok {
+		m.lanes = append(m.lanes, l)
+	}
+	return ok, err
+}
+
+// step moves the lane on top.
+func (m *merge) step() error {
+	ok, err := m.lanes[0].next()
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		heap.Pop(m)
+	case len(m.lanes) > 1:
+		heap.Fix(m, 0)
+	}
+	return nil
+}
+
+func (m *merge) close() {
+	for _, l := range m.opened {
+		l.rows.Close()
+	}
+}
+
+func (m *merge) Len() int           { return len(m.lanes) }
+func (m *merge) Less(i, j int) bool { return m.lanes[i].position < m.lanes[j].position != m.backward }
+func (m *merge) Swap(i, j int)      { m.lanes[i], m.lanes[j] = m.lanes[j], m.lanes[i] }
+func (m *merge) Push(l any)         { m.lanes = append(m.lanes, l.(*openLane)) }
+func (m *merge) Pop() any {
+	last := len(m.lanes) - 1
+	l := m.lanes[last]
+	m.lanes = m.lanes[:last]
+	return l
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -154,7 +155,9 @@ func TestDamage(t *testing.T) {
 			}
 			if c.log {
 				wantCorruption(t, "follow", err, "position")
-				_, err = sub.Next(context.Background())
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second) // it waits if it missed the damage
+				defer cancel()
+				_, err = sub.Next(ctx)
 				wantCorruption(t, "follow again", err, "position")
 			} else if err != nil {
 				t.Errorf("follow: %v", err)

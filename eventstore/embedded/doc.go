@@ -12,9 +12,9 @@
 // A partition is a stream's name up to (not including) its second '-': "tab-S" for "tab-S-T.1". Its records of one type
 // are a lane: they lie side by side in log order and are read as a range, without a look at any other, so what folds
 // one type of many pays for that type alone. What reads several lanes merges them by position. The small p entries let
-// a filter skip events without fetching them. Each record and entry carries a CRC32C over its key and value, beside the checksums of
-// Pebble's own blocks. A file named daybook-log marks the directory, says its format and identity, and holds what the
-// log must at least contain; Pebble's files are in the folder pebble.
+// a filter skip events without fetching them. Each record and entry carries a CRC32C over its key and value, beside the
+// checksums of Pebble's own blocks. A file named daybook-log marks the directory, says its format and identity, and
+// holds what the log must at least contain; Pebble's files are in the folder pebble.
 //
 // # What is promised
 //

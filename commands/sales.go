@@ -195,7 +195,14 @@ func (s *Service) importProducts(ctx context.Context, of auth.Store, sales []Sal
 			last[id] = menu.Product{ProductID: id, Name: l.Name, Category: l.Category, Price: l.UnitPrice}
 		}
 	}
+	offered, err := s.menus.load(ctx, stream.Menu(of.StoreID))
+	if err != nil {
+		return err
+	}
 	for _, id := range order {
+		if _, is := offered.Product(id); is {
+			continue
+		}
 		req, err := newRequest(nil, of.StoreID+" import", "product "+id, "import", of.StoreID, "", "import", id)
 		if err != nil {
 			return err

@@ -80,8 +80,10 @@ func productQuantity(f projections.ProductFigures) int64 { return f.Quantity }
 // rank sorts products by a measure, highest first; equal ones by name.
 func rank(products []projections.ProductFigures, measure func(projections.ProductFigures) int64) {
 	slices.SortFunc(products, func(a, b projections.ProductFigures) int {
-		return cmp.Or(cmp.Compare(measure(b), measure(a)), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category))
+		if by := cmp.Compare(measure(b), measure(a)); by != 0 {
+			return by
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category))
 	})
 }
 

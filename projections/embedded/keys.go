@@ -62,15 +62,24 @@ func appendCounter(to []byte, n int64) []byte {
 
 var errDamaged = errors.New("not a value of this program")
 
-// parseValue reads what a field holds. The row is a copy.
-func parseValue(stored []byte) (projections.Value, error) {
+// splitValue takes apart what a field holds: the row, good as long as stored is, or the counter.
+func splitValue(stored []byte) (kind byte, row []byte, counter int64, err error) {
 	switch {
 	case len(stored) == 9 && stored[0] == counterKind:
-		return projections.Value{Counter: int64(binary.BigEndian.Uint64(stored[1:]))}, nil
+		return counterKind, nil, int64(binary.BigEndian.Uint64(stored[1:])), nil
 	case len(stored) > 1 && stored[0] == rowKind:
-		return projections.Value{Row: append(json.RawMessage(nil), stored[1:]...)}, nil
+		return rowKind, stored[1:], 0, nil
 	}
-	return projections.Value{}, errDamaged
+	return 0, nil, 0, errDamaged
+}
+
+// parseValue reads what a field holds. The row is a copy.
+func parseValue(stored []byte) (projections.Value, error) {
+	kind, row, counter, err := splitValue(stored)
+	if kind == rowKind {
+		return projections.Value{Row: append(json.RawMessage(nil), row...)}, nil
+	}
+	return projections.Value{Counter: counter}, err
 }
 
 func parseCheckpoint(stored []byte) (at projections.Checkpoint, err error) {

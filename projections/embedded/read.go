@@ -37,6 +37,7 @@ func (v *view) get(key []byte) ([]byte, error) {
 // each calls fn with the keys from first up to last (exclusive) without their prefix, and their values, until fn
 // returns false or an error.
 func (v *view) each(ctx context.Context, first, last []byte, prefix int, fn func(key, value []byte) (bool, error)) error {
+	passed := 0
 	for more := v.iter.SeekGE(first); more && bytes.Compare(v.iter.Key(), last) < 0; more = v.iter.Next() {
 		value, err := v.iter.ValueAndErr()
 		if err != nil {
@@ -45,6 +46,9 @@ func (v *view) each(ctx context.Context, first, last []byte, prefix int, fn func
 		goOn, err := fn(v.iter.Key()[prefix:], value)
 		if err != nil || !goOn {
 			return err
+		}
+		if passed++; passed%interruptEvery != 0 {
+			continue
 		}
 		if err := v.s.interrupted(ctx); err != nil {
 			return err
@@ -126,7 +130,7 @@ func (s *Sink) List(ctx context.Context, target projections.Target, partition, a
 	if err := projections.CheckList(target, partition, after, limit); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	var entries []projections.Entry
+	var found listed
 	var at projections.Checkpoint
 	err := s.read(ctx, func(v *view) (err error) {
 		if at, err = v.checkpoint(target); err != nil {
@@ -138,18 +142,50 @@ func (s *Sink) List(ctx context.Context, target projections.Target, partition, a
 			first = append(first, 0) // the first key after it
 		}
 		return v.each(ctx, first, end(prefix), len(prefix), func(field, stored []byte) (bool, error) {
-			value, err := parseValue(stored)
-			if err != nil {
+			if err := found.add(field, stored); err != nil {
 				return false, s.trouble(err)
 			}
-			entries = append(entries, projections.Entry{Field: string(field), Value: value})
-			return len(entries) != limit, nil
+			return len(found.entries) != limit, nil
 		})
 	})
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	return entries, at, nil
+	return found.whole(), at, nil
+}
+
+// listed are entries of one partition. Their names and rows are copied into one piece of memory each: a month of a
+// thousand products is three thousand entries, and every query about it reads them all.
+type listed struct {
+	entries     []projections.Entry
+	names, rows []byte
+	ends        []struct{ name, row int } // of each entry
+}
+
+func (l *listed) add(field, stored []byte) error {
+	kind, row, counter, err := splitValue(stored)
+	if err != nil {
+		return err
+	}
+	l.names = append(l.names, field...)
+	if kind == rowKind {
+		l.rows = append(l.rows, row...)
+	}
+	l.entries = append(l.entries, projections.Entry{Value: projections.Value{Counter: counter}})
+	l.ends = append(l.ends, struct{ name, row int }{len(l.names), len(l.rows)})
+	return nil
+}
+
+func (l *listed) whole() []projections.Entry {
+	names, name, row := string(l.names), 0, 0
+	for i, end := range l.ends {
+		l.entries[i].Field = names[name:end.name]
+		if end.row > row { // a row is never empty
+			l.entries[i].Row = l.rows[row:end.row:end.row]
+		}
+		name, row = end.name, end.row
+	}
+	return l.entries
 }
 
 // Scan passes all entries of a target. See projections.Sink. Batches go on being applied meanwhile.

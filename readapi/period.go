@@ -46,9 +46,5 @@ func periodOf(q query, terms map[string]calendar.Term, dateParam string) (calend
 
 // figures reads all counters of a period. A period in which nothing was sold is all zeros.
 func (a *API) figures(q query, p calendar.Period) (projections.PeriodFigures, error) {
-	entries, err := a.Counters.List(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p), "", 0)
-	if err != nil {
-		return projections.PeriodFigures{}, err
-	}
-	return projections.ReadPeriod(entries)
+	return a.Counters.Period(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p))
 }

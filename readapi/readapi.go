@@ -25,12 +25,19 @@ type Reader interface {
 	List(ctx context.Context, at eventstore.Position, partition, after string, limit int) ([]projections.Entry, error)
 }
 
+// PeriodReader reads the counters; *projections.PeriodReader is one. Safe for concurrent use.
+type PeriodReader interface {
+	Reader
+	Period(ctx context.Context, at eventstore.Position, partition string) (projections.PeriodFigures, error)
+}
+
 // API answers queries.
 type API struct {
 	Access auth.Access
 	Owners *auth.Owners
 	// One reader for each read model.
-	Stores, Menus, Tables, Devices, Tabs, Counters Reader
+	Stores, Menus, Tables, Devices, Tabs Reader
+	Counters                             PeriodReader
 }
 
 // Routes adds the query API to a server.

@@ -110,7 +110,7 @@ func (s *Server) routes() {
 		api := &readapi.API{
 			Access: s.Commands, Owners: s.Owners,
 			Stores: s.reader(projections.Stores), Menus: s.reader(projections.Menus), Tables: s.reader(projections.Tables),
-			Devices: s.reader(projections.Devices), Tabs: s.reader(projections.Tabs), Counters: s.reader(projections.Counters),
+			Devices: s.reader(projections.Devices), Tabs: s.reader(projections.Tabs), Counters: projections.NewPeriodReader(s.reader(projections.Counters)),
 		}
 		api.Routes(e)
 	}

@@ -28,7 +28,7 @@ type Options struct {
 	Logger *slog.Logger
 	// CacheBytes bounds the memory for uncompressed blocks. 0 means 64 MiB.
 	CacheBytes int64
-	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 32 MiB.
+	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 8 MiB.
 	MemTableBytes uint64
 }
 
@@ -64,7 +64,7 @@ func Open(options Options) (*Sink, error) {
 		options.CacheBytes = 64 << 20
 	}
 	if options.MemTableBytes == 0 {
-		options.MemTableBytes = 32 << 20
+		options.MemTableBytes = 8 << 20
 	}
 	folder, err := prepareDir(options.FS, options.Dir)
 	if err != nil {

@@ -46,6 +46,12 @@ test: services ## install what is missing and run every test
 esdb-suite: ## run the tests of EventStoreDB's client against esdbserver
 	go test -count=1 -v ./eventstore/esdbserver/clientsuite
 
+# Small, to see that everything works and roughly where this machine stands. The figures in docs/performance.md are of
+# the whole scale: bin/daybook bench --plot docs/img
+.PHONY: bench
+bench: services build ## run the benchmarks at a small scale, in about two minutes
+	bin/daybook bench --scale 0.01 --runs 3
+
 .PHONY: lint
 lint: ## check format, go vet and golangci-lint
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }

@@ -312,8 +312,11 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 			}
 		}
 	}
-	var changes []Change
-	var err error
+	size := 0
+	for _, p := range periods.values {
+		size += p.fields()
+	}
+	changes, err := make([]Change, 0, size), error(nil)
 	for _, partition := range periods.keys {
 		if changes, err = periods.values[partition].appendTo(changes, string(partition)); err != nil {
 			return nil, err
@@ -343,6 +346,9 @@ func (s *sums) merge(other *sums) error {
 	}
 	return sum.err
 }
+
+// fields is how many the sums have in a period.
+func (s *sums) fields() int { return 3 + 3*len(s.products.keys) + 2*len(s.tenders.keys) }
 
 // appendTo appends the changes that the sums make to a period.
 func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {

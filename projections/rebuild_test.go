@@ -51,6 +51,16 @@ func TestRebuildWhileServing(t *testing.T) {
 	if err != nil || generations.Active != 2 {
 		t.Errorf("generations: %+v, %v", generations, err)
 	}
+	// What kept the old generation up to date until now notices the switch within a moment, and brings the new one there.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		audit, err := projections.Audit(t.Context(), log, sink, "", noProgress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if audit.Tabs > 0 || time.Now().After(deadline) {
+			break
+		}
+	}
 	verified(t, log, sink)
 }
 

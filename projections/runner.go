@@ -20,7 +20,7 @@ type Runner struct {
 	now   func() time.Time
 
 	writer  *writer   // nil until started
-	checked time.Time // when the sink was last seen to stand where the writer left it
+	checked time.Time // when the sink was last asked whether it stands where the writer left it
 
 	mu     sync.Mutex
 	status Status
@@ -85,25 +85,24 @@ func (r *Runner) open(ctx context.Context) (err error) {
 	return err
 }
 
-// sinkCheckInterval is how often an idle runner makes sure that the sink stands where it left it. A Redis that was
-// flushed, or another process that switched generations, is noticed so.
+// sinkCheckInterval is how often a runner makes sure that the sink serves its target and stands where it left it. A
+// Redis that was flushed, or another process that switched generations, is noticed so, however busy the log is.
 const sinkCheckInterval = time.Second
 
 // handle brings one batch into the sink. On errMoved, start again; on any other error, try again.
 func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 	w := r.writer
-	events, idle := after(batch.Events, w.at.Position), r.now().Sub(r.checked) >= sinkCheckInterval
-	if len(events) == 0 && idle {
+	events, due := after(batch.Events, w.at.Position), r.now().Sub(r.checked) >= sinkCheckInterval
+	if due {
 		if err := r.checkSink(ctx); err != nil {
 			return r.failed(err)
 		}
 	}
 	// An idle model's position is stored now and then, so that a restart need not read the whole log again.
-	if to := batch.Position; len(events) > 0 || idle && w.at.Position.Before(to) {
+	if to := batch.Position; len(events) > 0 || due && w.at.Position.Before(to) {
 		if err := w.apply(ctx, events, to); err != nil {
 			return r.failed(err)
 		}
-		r.checked = r.now()
 	}
 	r.update(func(s *Status) {
 		s.Persisted, s.Parked, s.Problem = w.at, len(w.stopped), nil

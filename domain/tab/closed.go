@@ -80,7 +80,7 @@ func (r *ClosedReader) readEncoded(data []byte) bool {
 	}
 	at := in.str(`],"at":`)
 	in.skip(`}`)
-	return !in.other && in.at == len(in.text) && utf8.ValidString(in.text) &&
+	return !in.other && in.at == len(in.text) && (in.seen < utf8.RuneSelf || utf8.ValidString(in.text)) &&
 		r.readDate(date) && c.At.UnmarshalText([]byte(at)) == nil
 }
 
@@ -101,6 +101,7 @@ func (r *ClosedReader) readDate(text string) bool {
 type encoded struct {
 	text  string
 	at    int
+	seen  byte // all bytes of strings, or-ed
 	other bool
 }
 
@@ -121,7 +122,8 @@ func (e *encoded) str(literal string) string {
 	rest := e.text[e.at:]
 	length := strings.IndexByte(rest, '"')
 	for i := range max(length, 0) {
-		if c := rest[i]; c == '\\' || c < ' ' {
+		c := rest[i]
+		if e.seen |= c; c == '\\' || c < ' ' {
 			length = -1
 			break
 		}

@@ -3,12 +3,15 @@ package bench
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"daybook/domain/calendar"
+	"daybook/internal/auth"
 	"daybook/projections"
 )
 
@@ -28,39 +31,58 @@ type storeTakings struct {
 	revenue, fee int64
 }
 
-// fromCounters reads the month's takings out of the running counters.
+// fromCounters reads the month's takings out of the running counters, some stores at a time.
 func (b *books) fromCounters(ctx context.Context, sink projections.Sink) (t takings, err error) {
 	generations, err := sink.Generations(ctx, projections.Counters.Name)
 	if err != nil {
 		return t, err
 	}
 	target := projections.Target{Model: projections.Counters.Name, Generation: generations.Active}
-	for i, store := range b.stores {
-		sold := projections.PeriodPartition(store.StoreID, calendar.Containing(calendar.Month, monthStart, 1))
-		entries, _, err := sink.List(ctx, target, sold, "", 0)
-		if err != nil {
-			return t, err
-		}
-		figures, err := projections.ReadPeriod(entries)
-		if err != nil {
-			return t, err
-		}
-		for _, p := range figures.Products {
-			t.products = append(t.products, productTakings{p.Name, p.Quantity, p.Amount})
-		}
-		settled := projections.PeriodPartition(store.StoreID, calendar.Containing(calendar.SettlementMonth, monthStart, store.SettlementDay))
-		values, _, err := sink.Get(ctx, target, settled, projections.TenderFields()...)
-		if err != nil {
-			return t, err
-		}
-		total := storeTakings{store: i}
-		for _, tender := range projections.ReadTenders(values) {
-			total.revenue += tender.Amount
-			total.fee += tender.Fee
-		}
-		t.stores = append(t.stores, total)
+	products := make([][]productTakings, len(b.stores))
+	t.stores = make([]storeTakings, len(b.stores))
+	group, ctx := errgroup.WithContext(ctx)
+	workers := runtime.GOMAXPROCS(0)
+	for worker := range workers {
+		group.Go(func() (err error) {
+			for i := worker; i < len(b.stores); i += workers {
+				if products[i], err = monthOf(ctx, sink, target, b.stores[i]); err != nil {
+					return err
+				}
+				if t.stores[i], err = settlementOf(ctx, sink, target, b.stores[i]); err != nil {
+					return err
+				}
+				t.stores[i].store = i
+			}
+			return nil
+		})
 	}
-	return t, nil
+	err = group.Wait()
+	t.products = slices.Concat(products...)
+	return t, err
+}
+
+func monthOf(ctx context.Context, sink projections.Sink, target projections.Target, store auth.Store) ([]productTakings, error) {
+	partition := projections.PeriodPartition(store.StoreID, calendar.Containing(calendar.Month, monthStart, store.SettlementDay))
+	entries, _, err := sink.List(ctx, target, partition, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := projections.ReadPeriod(entries)
+	products := make([]productTakings, len(figures.Products))
+	for i, p := range figures.Products {
+		products[i] = productTakings{p.Name, p.Quantity, p.Amount}
+	}
+	return products, err
+}
+
+func settlementOf(ctx context.Context, sink projections.Sink, target projections.Target, store auth.Store) (total storeTakings, err error) {
+	partition := projections.PeriodPartition(store.StoreID, calendar.Containing(calendar.SettlementMonth, monthStart, store.SettlementDay))
+	values, _, err := sink.Get(ctx, target, partition, projections.TenderFields()...)
+	for _, tender := range projections.ReadTenders(values) {
+		total.revenue += tender.Amount
+		total.fee += tender.Fee
+	}
+	return total, err
 }
 
 // The reference's queries before it moved to Redis (specification 7.5, "Ver 1"), over half-open ranges of its indexed
@@ -81,7 +103,7 @@ WHERE $1 <= p.created_at AND p.created_at < $2 AND s.settlement_date = $3
 GROUP BY s.id`
 )
 
-// from and to are the month as the tables' clocks show it.
+// monthRange is the month as the tables' clocks show it.
 func monthRange() (from, to string) { return monthStart.String(), monthEnd.String() }
 
 // fromTables computes the month's takings as the reference did every night.

@@ -218,11 +218,14 @@ type productSums struct {
 
 type tenderSums struct{ amount, fee int64 }
 
-// inOrder is a map that remembers in which order its keys came, so that equal batches make equal changes.
-type inOrder[K interface {
+// cloned is a key of which a copy can be kept.
+type cloned[K any] interface {
 	comparable
 	clone() K
-}, V any] struct {
+}
+
+// inOrder is a map that remembers in which order its keys came, so that equal batches make equal changes.
+type inOrder[K cloned[K], V any] struct {
 	keys   []K
 	values map[K]*V
 }

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"daybook/commands"
-	"daybook/eventstore"
 	"daybook/internal/app"
 	"daybook/internal/auth"
 )
@@ -90,7 +89,4 @@ func (b *books) sell(ctx context.Context, p piece) error {
 	return nil
 }
 
-// log is the installation's log, which can be read store by store.
-func (b *books) log() eventstore.Partitioned { return b.Store.(eventstore.Partitioned) }
-
-func (b *books) close() error { return b.App.Close() }
+func (b *books) close() error { return b.Close() }

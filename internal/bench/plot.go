@@ -93,6 +93,7 @@ func (r Report) plotRatios() (*plot.Plot, error) {
 		names[i] += fmt.Sprintf(" (%.3g)", value)
 	}
 	p.NominalY(names...)
+	p.Y.Padding, p.Y.Tick.Label.Font.Size = 2*vg.Centimeter, vg.Points(9) // a viewer's font may be wider than ours
 	p.Y.Min, p.Y.Max = -0.6, float64(len(values))-0.4
 	return p, nil
 }
@@ -100,12 +101,13 @@ func (r Report) plotRatios() (*plot.Plot, error) {
 // plotGrowth draws how long a rebuild takes over how many tabs are in the log, and how long a close.
 func (r Report) plotGrowth() (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = "Growth", "tabs in the log", "rebuild: s, its memory: 100 MiB, close: 10 ms"
+	p.Title.Text, p.X.Label.Text = "Growth", "tabs in the log"
 	drawn := false
 	for i, of := range []struct {
 		name  string
+		unit  string
 		parts float64 // of its unit make one of the axis
-	}{{growthRebuild, 1}, {growthMemory, 100}, {growthClose, 10}} {
+	}{{growthRebuild, "s", 1}, {growthMemory, "100 MiB", 100}, {growthClose, "10 ms", 10}} {
 		points := r.growthOf(of.name, of.parts)
 		if len(points) == 0 {
 			continue
@@ -118,13 +120,14 @@ func (r Report) plotGrowth() (*plot.Plot, error) {
 		line.Color, line.Width = []color.Color{blue, red, color.Black}[i], vg.Points(1.5)
 		marks.Color = line.Color
 		p.Add(line, marks)
-		p.Legend.Add(of.name, line, marks)
+		p.Legend.Add(of.name+", "+of.unit, line, marks)
 	}
 	if !drawn {
 		return nil, nil
 	}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.X.Min, p.Y.Min = 0, 0
+	p.Y.Max *= 1.3 // room for the legend
 	return p, nil
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -47,8 +48,7 @@ func (r *run) fillTables(ctx context.Context, m month, name string) (*pgx.Conn, 
 		return nil, err
 	}
 	if err := r.copyMonth(ctx, conn, m, name); err != nil {
-		conn.Close(ctx)
-		return nil, fmt.Errorf("filling tables: %w", err)
+		return nil, errors.Join(fmt.Errorf("filling tables: %w", err), conn.Close(ctx))
 	}
 	return conn, nil
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -10,10 +11,11 @@ import (
 
 // Write writes a result for people: the figures, then what was to be reached.
 func (r Result) Write(to io.Writer) error {
-	fmt.Fprintf(to, "%s: %s\n", r.Name, r.Measures)
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "%s: %s\n", r.Name, r.Measures)
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, f := range r.Figures {
-		fmt.Fprintf(table, "  %s\t%s %s\t%s\n", f.Name, short(f.Value), f.Unit, f.spread())
+		_, _ = fmt.Fprintf(table, "  %s\t%s %s\t%s\n", f.Name, short(f.Value), f.Unit, f.spread())
 	}
 	for _, g := range r.Goals {
 		bound, verdict := "at least", "reached"
@@ -23,12 +25,11 @@ func (r Result) Write(to io.Writer) error {
 		if !g.Reached {
 			verdict = "MISSED"
 		}
-		fmt.Fprintf(table, "  %s\t%s %s\t%s %s: %s\n", g.Name, short(g.Value), g.Unit, bound, short(g.Bound), verdict)
+		_, _ = fmt.Fprintf(table, "  %s\t%s %s\t%s %s: %s\n", g.Name, short(g.Value), g.Unit, bound, short(g.Bound), verdict)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(to)
+	_ = table.Flush() // nothing fails that is written to memory
+	text.WriteByte('\n')
+	_, err := text.WriteTo(to)
 	return err
 }
 

@@ -209,7 +209,10 @@ func (s *Sink) Scan(ctx context.Context, target projections.Target, fn func(stri
 			if string(before) != partition {
 				partition = string(before)
 			}
-			return true, fn(partition, projections.Entry{Field: string(field), Value: value})
+			if err := fn(partition, projections.Entry{Field: string(field), Value: value}); err != nil {
+				return false, err
+			}
+			return true, s.interrupted(ctx) // after each, as fn may take its time
 		})
 	})
 	if err != nil {

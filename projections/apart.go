@@ -30,18 +30,17 @@ func (w *writer) fillApart(ctx context.Context, store eventstore.Partitioned, to
 		changes, err := w.foldApart(ctx, store, at, func(done, total int) {
 			progress(from+(next-from)*uint64(done)/uint64(total), to.Commit)
 		})
-		if errors.Is(err, errTooMany) && size > fillEvents {
+		if errors.Is(err, errTooMany) {
+			if size <= fillEvents { // in order, batches can be cut down to single events
+				return w.fillInOrder(ctx, store, to, progress)
+			}
 			size /= 2
 			continue
 		}
-		if errors.Is(err, errTooMany) { // in order, batches can be cut down to single events
-			return w.fillInOrder(ctx, store, to, progress)
+		if err == nil {
+			err = w.commit(ctx, w.checkpoint(at), changes)
 		}
 		if err != nil {
-			return err
-		}
-		checkpoint := Checkpoint{Log: w.identity, Version: w.model.Version, Position: at, Resumed: w.at.Resumed}
-		if err := w.commit(ctx, checkpoint, changes); err != nil {
 			return err
 		}
 		progress(next, to.Commit)
@@ -87,23 +86,16 @@ func (w *writer) foldApart(ctx context.Context, store eventstore.Partitioned, to
 	return changes, nil
 }
 
-// foldPartition folds the events of one partition, leaving out those of stopped streams.
+// foldPartition folds the events of one partition.
 func (w *writer) foldPartition(ctx context.Context, store eventstore.Partitioned, partition string, read eventstore.PartitionRead) ([]Change, error) {
-	fold, events := w.model.NewFold(), 0
+	fold := w.model.NewFold()
 	for e, err := range store.ReadPartition(ctx, partition, read) {
+		if err == nil {
+			err = w.add(fold, e)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if _, is := w.stopped[e.Stream]; is {
-			continue
-		}
-		if err := w.add(fold, e); err != nil {
-			return nil, err
-		}
-		events++
-	}
-	if events == 0 {
-		return nil, nil
 	}
 	return w.changes(ctx, fold)
 }

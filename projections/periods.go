@@ -40,6 +40,7 @@ func NewPeriodReader(r *Reader) *PeriodReader {
 func (r *PeriodReader) Period(ctx context.Context, at eventstore.Position, partition string) (figures PeriodFigures, err error) {
 	var damage error
 	err = r.read(ctx, at, func(target Target) (Checkpoint, error) {
+		damage = nil // what an earlier read saw was too old to count
 		key := keptKey{target, partition}
 		if kept, is := r.recall(key); is {
 			now, err := r.sink.Checkpoint(ctx, target)

@@ -85,7 +85,7 @@ func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Targ
 // event is alone; then its stream is parked. On errMoved the writer is of no use any more; any other error means: try
 // again.
 func (w *writer) apply(ctx context.Context, events []eventstore.Event, to eventstore.Position) error {
-	next := Checkpoint{Log: w.identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
+	next := w.checkpoint(to)
 	changes, err := w.fold(ctx, events)
 	tooMany := len(changes) > ChangesMax && len(events) > 1
 	if err == nil && !tooMany {
@@ -105,22 +105,24 @@ func (w *writer) apply(ctx context.Context, events []eventstore.Event, to events
 	return w.apply(ctx, events[half:], to)
 }
 
+// checkpoint is where the target stands once it holds everything up to a position.
+func (w *writer) checkpoint(to eventstore.Position) Checkpoint {
+	return Checkpoint{Log: w.identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
+}
+
 // poisonError: an event cannot be folded, however often it is tried.
 type poisonError struct{ cause error }
 
 func (p *poisonError) Error() string { return p.cause.Error() }
 func (p *poisonError) Unwrap() error { return p.cause }
 
-// fold makes changes of events, leaving out those of stopped streams.
+// fold makes changes of events.
 func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	fold := w.model.NewFold()
 	for _, e := range events {
-		if _, is := w.stopped[e.Stream]; is {
-			continue
-		}
 		if err := w.add(fold, e); err != nil {
 			return nil, err
 		}
@@ -128,8 +130,11 @@ func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change,
 	return w.changes(ctx, fold)
 }
 
-// add folds one event. Error: a poisonError.
+// add folds one event, unless its stream is stopped. Error: a poisonError.
 func (w *writer) add(fold Fold, e eventstore.Event) error {
+	if _, is := w.stopped[e.Stream]; is {
+		return nil
+	}
 	if err := addRecovering(fold, e); err != nil {
 		return &poisonError{fmt.Errorf("%s at position %s: %w", e.Type, e.Position, err)}
 	}

@@ -54,7 +54,7 @@ func (c *benchCmd) Run(p *program) (err error) {
 	}
 	progress, done := p.progress()
 	report, err := bench.Run(p.ctx, c.Names, bench.Options{
-		Program: self, Scale: c.Scale, Runs: c.Runs, Dir: c.Dir, Log: p.log, Progress: bench.Progress(progress),
+		Program: self, Scale: c.Scale, Runs: c.Runs, Dir: c.Dir, Progress: bench.Progress(progress),
 	}, func(r bench.Result) {
 		if err := r.Write(p.out); err != nil {
 			p.log.Warn("a result could not be printed", "error", err)

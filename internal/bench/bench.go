@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime"
 	"slices"
@@ -25,7 +24,6 @@ type Options struct {
 	Runs     int     // a figure is the median of so many, 1 to 100
 	Dir      string  // for data, removed at the end; "": the system's for temporary files
 	Progress Progress
-	Log      *slog.Logger // nil: slog.Default
 }
 
 // Progress is told how far the work called label has come.
@@ -68,9 +66,6 @@ const (
 func (o Options) withDefaults() (Options, error) {
 	if o.Progress == nil {
 		o.Progress = func(string, uint64, uint64) {}
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
 	}
 	switch {
 	case !(o.Scale >= scaleMin && o.Scale <= scaleMax):

@@ -13,11 +13,7 @@ const closings = 10
 
 // closeMonth measures how long it takes to read a month's close out of the running counters.
 func closeMonth(ctx context.Context, r *run, result *Result) (err error) {
-	b, err := r.month(ctx)
-	if err != nil {
-		return err
-	}
-	conn, err := r.monthTables(ctx)
+	b, conn, err := r.monthAndTables(ctx)
 	if err != nil {
 		return err
 	}

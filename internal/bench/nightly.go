@@ -117,19 +117,11 @@ func (n nightly) transfer(ctx context.Context, j job) error {
 
 // takings are what the batch has left in the tables, which are emptied.
 func (n nightly) takings(ctx context.Context) (t takings, err error) {
-	rows, err := n.conn.Query(ctx, "SELECT p.name, s.sale_count, s.sale_amount FROM product_sale_statistic s JOIN product p ON p.id = s.product_id")
+	t.products, err = selectProducts(ctx, n.conn, "SELECT p.name, s.sale_count, s.sale_amount FROM product_sale_statistic s JOIN product p ON p.id = s.product_id")
 	if err != nil {
 		return t, err
 	}
-	if t.products, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p productTakings, err error) {
-		return p, row.Scan(&p.name, &p.count, &p.amount)
-	}); err != nil {
-		return t, err
-	}
-	if rows, err = n.conn.Query(ctx, "SELECT store_id, revenue, fee FROM settlement"); err != nil {
-		return t, err
-	}
-	if t.stores, err = pgx.CollectRows(rows, scanStore); err != nil {
+	if t.stores, err = selectStores(ctx, n.conn, "SELECT store_id, revenue, fee FROM settlement"); err != nil {
 		return t, err
 	}
 	_, err = n.conn.Exec(ctx, "TRUNCATE product_sale_statistic, settlement")

@@ -107,13 +107,7 @@ func (q *questions) same(ctx context.Context) error {
 
 func (q *questions) top(ctx context.Context) ([]productTakings, error) {
 	from, to := monthRange()
-	rows, err := q.conn.Query(ctx, topSQL, from, to, best)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p productTakings, err error) {
-		return p, row.Scan(&p.name, &p.count, &p.amount)
-	})
+	return selectProducts(ctx, q.conn, topSQL, from, to, best)
 }
 
 // api asks the query API at its rate for a while. A question's time counts from when it is due.

@@ -17,11 +17,7 @@ import (
 
 // rebuild measures how long it takes to make all counters anew from the log: days, weeks, months and settlement months.
 func rebuild(ctx context.Context, r *run, result *Result) error {
-	b, err := r.month(ctx)
-	if err != nil {
-		return err
-	}
-	conn, err := r.monthTables(ctx)
+	b, conn, err := r.monthAndTables(ctx)
 	if err != nil {
 		return err
 	}

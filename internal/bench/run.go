@@ -33,16 +33,25 @@ func (r *run) newDir(what string) string {
 	return filepath.Join(r.dir, fmt.Sprintf("%s-%d", what, r.made))
 }
 
-// startPostgres returns the URL of a PostgreSQL that keeps what it acknowledged, on the disk of everything else here.
-func (r *run) startPostgres(ctx context.Context) (string, error) {
-	if r.postgres == nil {
-		server, err := services.StartPostgres(ctx, services.Options{Dir: r.newDir("postgres"), Durable: true})
+// start returns the URL of a server, which is started when it is first needed: one that keeps what it acknowledged, on the
+// disk of everything else here.
+func (r *run) start(ctx context.Context, server **services.Server, name string, start func(context.Context, services.Options) (*services.Server, error)) (string, error) {
+	if *server == nil {
+		started, err := start(ctx, services.Options{Dir: r.newDir(name), Durable: true})
 		if err != nil {
 			return "", err
 		}
-		r.postgres = server
+		*server = started
 	}
-	return r.postgres.URL(), nil
+	return (*server).URL(), nil
+}
+
+func (r *run) startPostgres(ctx context.Context) (string, error) {
+	return r.start(ctx, &r.postgres, "postgres", services.StartPostgres)
+}
+
+func (r *run) startRedis(ctx context.Context) (string, error) {
+	return r.start(ctx, &r.redis, "redis", services.StartRedis)
 }
 
 // database makes a database of its own on that server.
@@ -66,18 +75,6 @@ func (r *run) database(ctx context.Context, name string) (string, error) {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", config.User, config.Password, config.Port, name), nil
 }
 
-// startRedis returns the URL of a Redis.
-func (r *run) startRedis(ctx context.Context) (string, error) {
-	if r.redis == nil {
-		server, err := services.StartRedis(ctx, services.Options{Dir: r.newDir("redis"), Durable: true})
-		if err != nil {
-			return "", err
-		}
-		r.redis = server
-	}
-	return r.redis.URL(), nil
-}
-
 // month returns the shared books of the reference month at the run's scale.
 func (r *run) month(ctx context.Context) (*books, error) {
 	if r.shared == nil {
@@ -90,16 +87,13 @@ func (r *run) month(ctx context.Context) (*books, error) {
 	return r.shared, nil
 }
 
-// monthTables returns a connection to the tables of the same month.
-func (r *run) monthTables(ctx context.Context) (*pgx.Conn, error) {
-	if r.beside == nil {
-		conn, err := r.fillTables(ctx, reference(r.Scale), "month")
-		if err != nil {
-			return nil, err
-		}
-		r.beside = conn
+// monthAndTables returns the shared books, and a connection to tables of the same month.
+func (r *run) monthAndTables(ctx context.Context) (*books, *pgx.Conn, error) {
+	b, err := r.month(ctx)
+	if err == nil && r.beside == nil {
+		r.beside, err = r.fillTables(ctx, reference(r.Scale), "month")
 	}
-	return r.beside, nil
+	return b, r.beside, err
 }
 
 // verifyMonth verifies the shared books, which benchmarks only read, once all have run.

@@ -109,24 +109,33 @@ func monthRange() (from, to string) { return monthStart.String(), monthEnd.Strin
 // fromTables computes the month's takings as the reference did every night.
 func fromTables(ctx context.Context, conn *pgx.Conn) (t takings, err error) {
 	from, to := monthRange()
-	rows, err := conn.Query(ctx, statisticsSQL, from, to)
-	if err != nil {
+	if t.products, err = selectProducts(ctx, conn, statisticsSQL, from, to); err != nil {
 		return t, err
 	}
-	if t.products, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p productTakings, err error) {
-		return p, row.Scan(&p.name, &p.count, &p.amount)
-	}); err != nil {
-		return t, err
-	}
-	if rows, err = conn.Query(ctx, settlementSQL, from, to, 1); err != nil {
-		return t, err
-	}
-	t.stores, err = pgx.CollectRows(rows, scanStore)
+	t.stores, err = selectStores(ctx, conn, settlementSQL, from, to, 1)
 	return t, err
 }
 
-func scanStore(row pgx.CollectableRow) (s storeTakings, err error) {
-	return s, row.Scan(&s.store, &s.revenue, &s.fee)
+// selectProducts carries out a query for names, counts and amounts.
+func selectProducts(ctx context.Context, conn *pgx.Conn, sql string, arguments ...any) ([]productTakings, error) {
+	rows, err := conn.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p productTakings, err error) {
+		return p, row.Scan(&p.name, &p.count, &p.amount)
+	})
+}
+
+// selectStores carries out a query for stores, revenues and fees.
+func selectStores(ctx context.Context, conn *pgx.Conn, sql string, arguments ...any) ([]storeTakings, error) {
+	rows, err := conn.Query(ctx, sql, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (s storeTakings, err error) {
+		return s, row.Scan(&s.store, &s.revenue, &s.fee)
+	})
 }
 
 // equal returns an error that names the first difference, if there is one. It sorts both.

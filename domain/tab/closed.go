@@ -1,7 +1,8 @@
 package tab
 
 import (
-	"strings"
+	"bytes"
+	"time"
 	"unicode/utf8"
 
 	"daybook/domain/calendar"
@@ -9,22 +10,37 @@ import (
 	"daybook/domain/money"
 )
 
-// ClosedReader reads Closed events one after the other, in memory that it keeps: figures are made of millions of them.
-// Its zero value is ready. Not for concurrent use.
+// ClosedReader reads Closed events one after the other: figures are made of millions of them. Its zero value is ready.
+// Not for concurrent use.
+//
+// An event that stands there as Encode writes it, which is nearly every one, is read many times as fast as by
+// encoding/json, which reads everything else. Most of its text is the same in thousands of events: which store and day,
+// which product, which kind of payment. The reader remembers what such phrases say, and reads each once.
 type ClosedReader struct {
-	closed Closed
-	date   string // the last business date as text: most tabs of a reader are of the same days
-	day    calendar.Date
+	in      encoded // the event that is being read
+	closed  Closed
+	heads   phrases[closedHead]
+	lines   phrases[Sold]   // without figures
+	tenders phrases[Tender] // without figures
+	clock   clock
+	wording []int
+}
+
+// closedHead is what tabs of the same store and day have in common.
+type closedHead struct {
+	storeID       string
+	businessDate  calendar.Date
+	settlementDay int
+	currency      money.Currency
 }
 
 // Read reads what the catalog's entry for ClosedType reads, and the same errors come back. The event, its slices
-// included, is good until the next Read; its strings are good for ever, but each keeps the text of the whole event in
-// memory: clone what is to be kept.
-//
-// An event that stands there as Encode writes it, which is nearly every one, is read eight times as fast as by
-// encoding/json, which reads everything else.
+// included, is good until the next Read; its strings, and the errors, are good for ever. It keeps nothing of data.
 func (r *ClosedReader) Read(data []byte) (*Closed, error) {
-	if r.readEncoded(data) {
+	r.in = encoded{text: data}
+	read := r.readEncoded()
+	r.in.text = nil
+	if read {
 		return &r.closed, nil
 	}
 	decoded, err := event.As[Closed, Event](data)
@@ -32,8 +48,16 @@ func (r *ClosedReader) Read(data []byte) (*Closed, error) {
 		return nil, err
 	}
 	r.closed = decoded.(Closed)
+	r.wording = r.wording[:0]
+	for range r.closed.Lines {
+		r.wording = append(r.wording, unworded)
+	}
 	return &r.closed, nil
 }
+
+// Wordings returns a number for each line of the event that Read returned last: lines with the same number are of the same
+// product, name and category. They count from 0, so that they can be an index; -1 says nothing. Good until the next Read.
+func (r *ClosedReader) Wordings() []int { return r.wording }
 
 // readClosed is the catalog's entry.
 func readClosed(data []byte) (Event, error) {
@@ -46,91 +70,217 @@ func readClosed(data []byte) (Event, error) {
 }
 
 // readEncoded reads an event exactly as Encode writes it: fields in the order of the type, no spaces, no escapes. For
-// anything else it returns false. All strings are parts of one.
-func (r *ClosedReader) readEncoded(data []byte) bool {
-	in := encoded{text: string(data)}
-	c := &r.closed
-	c.StoreID = in.str(`{"storeId":`)
-	date := in.str(`,"businessDate":`)
-	c.SettlementDay = int(in.number(`,"settlementDay":`))
-	c.Currency = money.Currency(in.str(`,"currency":`))
+// anything else it returns false.
+func (r *ClosedReader) readEncoded() bool {
+	in, c := &r.in, &r.closed
+	head := &r.heads.read(in, `{"storeId":"`, readHead).says
+	c.StoreID, c.BusinessDate, c.SettlementDay, c.Currency = head.storeID, head.businessDate, head.settlementDay, head.currency
 	c.Amount = in.number(`,"amount":`)
 	in.skip(`,"lines":[`)
-	c.Lines = c.Lines[:0]
+	c.Lines, r.wording = c.Lines[:0], r.wording[:0]
 	for more := true; more; more = in.another() {
-		c.Lines = append(c.Lines, Sold{
-			ProductID: in.str(`{"productId":`),
-			Name:      in.str(`,"name":`),
-			Category:  in.str(`,"category":`),
-			Quantity:  in.number(`,"quantity":`),
-			Amount:    in.number(`,"amount":`),
-		})
+		line := r.lines.read(in, `{"productId":"`, readLine)
+		c.Lines, r.wording = append(c.Lines, line.says), append(r.wording, line.number)
+		sold := &c.Lines[len(c.Lines)-1]
+		sold.Quantity = in.number(`,"quantity":`)
+		sold.Amount = in.number(`,"amount":`)
 		in.skip(`}`)
 	}
 	in.skip(`],"payments":[`)
 	c.Payments = c.Payments[:0]
 	for more := true; more; more = in.another() {
-		c.Payments = append(c.Payments, Tender{
-			Method:      Method(in.str(`{"method":`)),
-			CardCompany: in.optional(`,"cardCompany":`),
-			Amount:      in.number(`,"amount":`),
-			Fee:         in.number(`,"fee":`),
-		})
+		begin := `{"method":"`
+		if in.begins(byCard) {
+			begin = byCard
+		}
+		c.Payments = append(c.Payments, r.tenders.read(in, begin, readTender).says)
+		tender := &c.Payments[len(c.Payments)-1]
+		tender.Amount = in.number(`,"amount":`)
+		tender.Fee = in.number(`,"fee":`)
 		in.skip(`}`)
 	}
-	at := in.str(`],"at":`)
+	at := in.quoted(`],"at":`)
 	in.skip(`}`)
-	return !in.other && in.at == len(in.text) && (in.seen < utf8.RuneSelf || utf8.ValidString(in.text)) &&
-		r.readDate(date) && c.At.UnmarshalText([]byte(at)) == nil
+	if in.other || in.at != len(in.text) {
+		return false
+	}
+	var ok bool
+	c.At, ok = r.clock.read(at)
+	return ok
 }
 
-func (r *ClosedReader) readDate(text string) bool {
-	if text != r.date || text == "" {
-		day, err := calendar.Parse(text)
-		if err != nil {
-			return false
-		}
-		r.date, r.day = strings.Clone(text), day
+func readHead(in *encoded) (head closedHead) {
+	head.storeID = in.str(`{"storeId":`)
+	date, err := calendar.Parse(in.str(`,"businessDate":`))
+	in.other = in.other || err != nil
+	head.businessDate = date
+	head.settlementDay = int(in.number(`,"settlementDay":`))
+	head.currency = money.Currency(in.str(`,"currency":`))
+	return head
+}
+
+func readLine(in *encoded) (line Sold) {
+	line.ProductID = in.str(`{"productId":`)
+	line.Name = in.str(`,"name":`)
+	line.Category = in.str(`,"category":`)
+	return line
+}
+
+// byCard begins a payment whose card company tells it from others.
+const byCard = `{"method":"` + string(Card) + `","cardCompany":"`
+
+func readTender(in *encoded) (tender Tender) {
+	tender.Method = Method(in.str(`{"method":`))
+	tender.CardCompany = in.optional(`,"cardCompany":`)
+	return tender
+}
+
+// phrases remembers what pieces of text say, by the first value in each, and numbers them.
+type phrases[T any] struct {
+	met  map[string]*phrase[T]
+	next int // number
+	size int // of all texts, in bytes
+}
+
+type phrase[T any] struct {
+	text   string
+	says   T
+	number int
+}
+
+// phrasesBytes bounds the text that one kind of phrases keeps; thousands of products have less. What is met after that is
+// read each time.
+const phrasesBytes = 1 << 20
+
+// unworded is the number of what is not remembered.
+const unworded = -1
+
+// read passes a phrase, of which begin is what stands before its first value. One that is met for the first time is read by
+// one of the functions above.
+func (p *phrases[T]) read(in *encoded, begin string, read func(*encoded) T) *phrase[T] {
+	start := in.at
+	first := in.peek(begin)
+	if met := p.met[string(first)]; met != nil && in.begins(met.text) {
+		in.at += len(met.text)
+		return met
 	}
-	r.closed.BusinessDate = r.day
-	return true
+	found := &phrase[T]{says: read(in), number: unworded}
+	if p.size += in.at - start; in.other || p.size > phrasesBytes {
+		return found
+	}
+	if p.met == nil {
+		p.met = map[string]*phrase[T]{}
+	}
+	found.text, found.number = string(in.text[start:in.at]), p.next
+	p.next++
+	p.met[string(first)] = found
+	return found
+}
+
+// clock reads times, of which most are of the same day and zone as the one before.
+type clock struct {
+	day, zone string // as text; the day goes up to the T
+	midnight  time.Time
+}
+
+// read reads what Time.UnmarshalText reads, to the same time; false for anything else.
+func (c *clock) read(text []byte) (at time.Time, ok bool) {
+	const dayEnds, secondsEnd = len("2006-01-02T"), len("2006-01-02T15:04:05")
+	if len(text) <= secondsEnd {
+		return at, false
+	}
+	day, of := text[:dayEnds], text[dayEnds:secondsEnd]
+	hour, minute, second := sixty(of[0:]), sixty(of[3:]), sixty(of[6:])
+	fraction, zone, ok := nanoseconds(text[secondsEnd:])
+	if !ok || min(hour, minute, second) < 0 || hour > 23 || of[2] != ':' || of[5] != ':' {
+		return at, at.UnmarshalText(text) == nil
+	}
+	if string(day) != c.day || string(zone) != c.zone {
+		if err := at.UnmarshalText([]byte(string(day) + "00:00:00" + string(zone))); err != nil {
+			return at, false
+		}
+		// In a zone that is fixed: the local one may have another offset later on this day than at midnight.
+		_, offset := at.Zone()
+		c.day, c.zone, c.midnight = string(day), string(zone), at.In(time.FixedZone("", offset))
+	}
+	return c.midnight.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + fraction), true
+}
+
+// nanoseconds reads the fraction of a second that text begins with, if it does, of nine digits at most.
+func nanoseconds(text []byte) (fraction time.Duration, rest []byte, ok bool) {
+	if text[0] != '.' {
+		return 0, text, true
+	}
+	at := 1
+	for unit := 100 * time.Millisecond; at < len(text) && '0' <= text[at] && text[at] <= '9'; unit /= 10 {
+		fraction += time.Duration(text[at]-'0') * unit
+		at++
+	}
+	return fraction, text[at:], 1 < at && at <= len(".123456789")
+}
+
+// sixty reads two digits, 00 to 59; -1 for anything else.
+func sixty(two []byte) int {
+	if two[0] < '0' || two[0] > '5' || two[1] < '0' || two[1] > '9' {
+		return -1
+	}
+	return 10*int(two[0]-'0') + int(two[1]-'0')
 }
 
 // encoded is JSON that is read as far as it stands there as encoding/json writes it. other is set once it does not, and
 // nothing that was read counts then.
 type encoded struct {
-	text  string
+	text  []byte
 	at    int
-	seen  byte // all bytes of strings, or-ed
 	other bool
 }
 
 // skip passes a literal.
 func (e *encoded) skip(literal string) {
-	if e.other = e.other || !strings.HasPrefix(e.text[e.at:], literal); !e.other {
+	if e.other = e.other || !e.begins(literal); !e.other {
 		e.at += len(literal)
 	}
 }
 
-// str reads a string after a literal. One with an escape, or with what would need one, is something else.
+// peek returns what stands between a beginning and the next quote, nil if they do not stand there.
+func (e *encoded) peek(begin string) []byte {
+	if e.other || !e.begins(begin) {
+		return nil
+	}
+	rest := e.text[e.at+len(begin):]
+	return rest[:max(bytes.IndexByte(rest, '"'), 0)]
+}
+
+func (e *encoded) begins(literal string) bool {
+	rest := e.text[e.at:]
+	return len(rest) >= len(literal) && string(rest[:len(literal)]) == literal
+}
+
+// str reads a string after a literal.
 func (e *encoded) str(literal string) string {
+	text := e.quoted(literal)
+	e.other = e.other || !utf8.Valid(text)
+	return string(text)
+}
+
+// quoted reads what stands between quotes after a literal. An escape, or what would need one, is something else.
+func (e *encoded) quoted(literal string) []byte {
 	e.skip(literal)
 	e.skip(`"`)
 	if e.other {
-		return ""
+		return nil
 	}
 	rest := e.text[e.at:]
-	length := strings.IndexByte(rest, '"')
+	length := bytes.IndexByte(rest, '"')
 	for i := range max(length, 0) {
-		c := rest[i]
-		if e.seen |= c; c == '\\' || c < ' ' {
+		if c := rest[i]; c == '\\' || c < ' ' {
 			length = -1
 			break
 		}
 	}
 	if length < 0 {
 		e.other = true
-		return ""
+		return nil
 	}
 	e.at += length + 1
 	return rest[:length]
@@ -138,7 +288,7 @@ func (e *encoded) str(literal string) string {
 
 // optional reads a string that is left out where it is empty.
 func (e *encoded) optional(literal string) string {
-	if e.other || !strings.HasPrefix(e.text[e.at:], literal) {
+	if e.other || !e.begins(literal) {
 		return ""
 	}
 	return e.str(literal)

@@ -1,8 +1,12 @@
 package tab_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +65,81 @@ func TestClosedReader(t *testing.T) {
 		`{"amount":1,"storeId":"s1"}`, `{"STOREID":"s1"}`, `{"storeId":"a","storeId":"b"}`,
 	} {
 		agree(t, &r, []byte(data))
+	}
+}
+
+// Lines that name the same have the same number, from event to event; what is not read as encoded has none.
+func TestClosedReaderWordings(t *testing.T) {
+	var r tab.ClosedReader
+	read := func(indent bool, names ...string) []int {
+		t.Helper()
+		closed := whole
+		closed.Lines = nil
+		for i, name := range names {
+			closed.Lines = append(closed.Lines, tab.Sold{ProductID: name[:1], Name: name, Category: "c", Quantity: int64(i)})
+		}
+		data, err := event.Encode(closed)
+		if err == nil && indent {
+			data, err = json.MarshalIndent(closed, "", " ")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		agree(t, &r, data)
+		return slices.Clone(r.Wordings())
+	}
+	for _, c := range []struct {
+		indent bool
+		names  []string
+		want   []int
+	}{
+		{false, []string{"a", "b", "a"}, []int{0, 1, 0}},
+		{false, []string{"c", "b", "a"}, []int{2, 1, 0}},
+		{true, []string{"a", "b"}, []int{-1, -1}},
+		{false, []string{"a renamed", "b"}, []int{3, 1}},
+		{false, []string{"a renamed"}, []int{3}},
+	} {
+		if got := read(c.indent, c.names...); !slices.Equal(got, c.want) {
+			t.Errorf("%q: %d, want %d", c.names, got, c.want)
+		}
+	}
+}
+
+// A reader that met more names than it remembers reads on.
+func TestClosedReaderOfManyNames(t *testing.T) {
+	var r tab.ClosedReader
+	closed, numbered := whole, 0
+	for i := range 1500 { // each line with a kilobyte of names, so more than is remembered
+		name := fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))
+		closed.Lines = []tab.Sold{{ProductID: name[:8], Name: name, Category: "c", Quantity: 1}}
+		data, err := event.Encode(closed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		agree(t, &r, data)
+		if r.Wordings()[0] >= 0 {
+			numbered++
+		}
+	}
+	if numbered < 500 || numbered > 1100 {
+		t.Errorf("%d of 1500 names are remembered", numbered)
+	}
+}
+
+// Times of the same day, in the same zone and in others, with and without fractions.
+func TestClosedReaderTimes(t *testing.T) {
+	var r tab.ClosedReader
+	for _, at := range []string{
+		"2025-03-30T00:00:00+01:00", "2025-03-30T23:59:59+01:00", "2025-03-30T12:00:00+02:00", "2025-03-30T12:00:00.5+02:00", "2025-03-30T12:00:00.123456789+02:00",
+		"2025-03-30T12:00:00.1234567891+02:00", "2025-03-30T12:00:00Z", "2025-03-30T12:00:00.000Z", "2025-03-30T12:00:00.Z", "2025-03-30T24:00:00Z", "2025-03-30T23:60:00Z",
+		"2025-03-30T23:00:60Z", "2025-03-30T23:0:00Z", "2025-03-30T23:00:00", "2025-03-30T2a:00:00Z", "2025-03-30T12.00:00Z", "2025-02-29T12:00:00Z", "2025-03-30 12:00:00Z", "2025-03-31T12:00:00z", "2025-03-31T12:00:00+25:00",
+	} {
+		data, err := event.Encode(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := bytes.Index(data, []byte(`"at":`))
+		agree(t, &r, append(data[:begin:begin], `"at":"`+at+`"}`...))
 	}
 }
 

@@ -216,6 +216,9 @@ type PartitionRead struct {
 	After Position // exclusive
 	To    Position // inclusive; zero, or after the end: the end as it is when the read begins
 	Types []string // exact type names; empty: all. Others are passed over without being looked at.
+	// Reuse lets the read use the memory of Data and Metadata again: they are good until the next event is asked for.
+	// Who reads millions of events and keeps none spares an allocation for each.
+	Reuse bool
 }
 
 // Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.

@@ -18,7 +18,7 @@ type Options struct {
 	Now func() time.Time
 	// Logger hears of trouble, and at debug level of Pebble's housekeeping. nil for slog.Default.
 	Logger *slog.Logger
-	// CacheBytes bounds the memory for uncompressed blocks of the log. 0 means 128 MiB.
+	// CacheBytes bounds the memory for uncompressed blocks of the log. 0 means 64 MiB.
 	CacheBytes int64
 	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 64 MiB.
 	MemTableBytes uint64
@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 128 << 20
+		o.CacheBytes = 64 << 20
 	}
 	if o.mergeFromGap == 0 {
 		o.mergeFromGap = mergeFromGap

@@ -40,7 +40,7 @@ func (s *Store) ReadPartition(ctx context.Context, partition string, read events
 				return
 			}
 		}
-		w := &walk{store: s, high: s.head.Load()}
+		w := &walk{store: s, high: s.head.Load(), memory: slab{reuse: read.Reuse}}
 		w.low = min(read.After.Commit, w.high) + 1
 		if !read.To.IsZero() {
 			w.high = min(w.high, read.To.Commit)

@@ -1,12 +1,15 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
@@ -58,6 +61,34 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
+// Events of a read that uses memory again are good one at a time, and take little memory together.
+func TestReadPartitionReuse(t *testing.T) {
+	s := open(t, memory(vfs.NewMem()))
+	const events, size = 10_000, 1000
+	for range events / 100 {
+		batch := make([]eventstore.NewEvent, 100)
+		for i := range batch {
+			batch[i] = eventstore.NewEvent{ID: uuid.New(), Type: "large.v1", Data: bytes.Repeat([]byte{byte(i)}, size)}
+		}
+		if _, err := s.Append(context.Background(), "tab-a-"+uuid.NewString(), eventstore.NoStream, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	read := 0
+	for e, err := range s.ReadPartition(context.Background(), "tab-a", eventstore.PartitionRead{Types: []string{"large.v1"}, Reuse: true}) {
+		if err != nil || bytes.Count(e.Data, []byte{byte(read % 100)}) != size {
+			t.Fatalf("event %d: %.20q, %v", read, e.Data, err)
+		}
+		read++
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; read != events || allocated > events*size/2 {
+		t.Errorf("%d events of %d bytes with %d bytes of memory", read, size, allocated)
+	}
+}
+
 func TestReadPartition(t *testing.T) {
 	s := open(t, memory(vfs.NewMem()))
 	for i := range 50 {
@@ -80,22 +111,27 @@ func TestReadPartition(t *testing.T) {
 		{Types: []string{"type1.v1", "type0.v1"}, After: position(2), To: position(5)}, {To: eventstore.Position{Commit: 1e9, Prepare: 1e9}},
 	} {
 		for _, partition := range []string{"tab-a", "tab-a1", "store-a", "tab-none", "tab", "", "tab-a\x00type1.v1"} {
-			var want []uuid.UUID
+			var want []eventstore.Event
 			for _, e := range all {
 				inside := read.After.Before(e.Position) && (read.To.IsZero() || !read.To.Before(e.Position))
 				if inside && embedded.PartitionOf(e.Stream) == partition && (eventstore.Filter{Types: read.Types}).Matches("", e.Type) {
-					want = append(want, e.ID)
+					want = append(want, e)
 				}
 			}
-			var got []uuid.UUID
-			for e, err := range s.ReadPartition(ctx, partition, read) {
-				if err != nil {
-					t.Fatal(err)
+			for _, read.Reuse = range []bool{false, true} {
+				var got []eventstore.Event
+				for e, err := range s.ReadPartition(ctx, partition, read) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if read.Reuse {
+						e.Data, e.Metadata = bytes.Clone(e.Data), bytes.Clone(e.Metadata)
+					}
+					got = append(got, e)
 				}
-				got = append(got, e.ID)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%s %+v: %d events, want %d", partition, read, len(got), len(want))
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s %+v (-want +got)\n%s", partition, read, diff)
+				}
 			}
 		}
 	}

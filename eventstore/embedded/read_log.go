@@ -101,8 +101,14 @@ func (w *walk) plan(ctx context.Context, limit int) error {
 	return nil
 }
 
-// pieceMax is how many events a piece may have: more where many lanes must be opened for it.
-func (w *walk) pieceMax() int { return max(pieceEvents, laneEvents*len(w.lanes)) }
+// pieceMax is how many events a piece may have: more where many lanes must be opened for it, and fewer where their memory
+// is used again, so that it stays in the processor's cache.
+func (w *walk) pieceMax() int {
+	if w.memory.reuse {
+		return max(pieceReused, laneEvents*len(w.lanes))
+	}
+	return max(pieceEvents, laneEvents*len(w.lanes))
+}
 
 func (w *walk) ended() bool { return w.low > w.high }
 
@@ -132,6 +138,7 @@ func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, 
 		if limit > 0 {
 			size = min(size, left)
 		}
+		w.memory.again()
 		events, err = w.piece(ctx, size, events[:0])
 		for _, e := range events {
 			if !yield(e, nil) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -195,16 +196,30 @@ func (r *reader) blob() []byte {
 // slab is memory for the bodies of one read's events, which scans make millions of: many share an allocation. Who keeps
 // one event keeps its neighbours' memory, so allocations are not large; and they begin small, for reads of a few events.
 type slab struct {
-	free []byte
-	size int // of the last allocation, or more
+	free  []byte
+	size  int    // of the last allocation, or more
+	reuse bool   // nobody keeps events beyond the piece that they came in, so one allocation is made, and grows
+	last  []byte // the whole of the last allocation, if it is for reuse
 }
 
 // slabMax is the largest size that Go's allocator has ready-made; with twice that, scans are slower than without slabs.
 const slabMax = 32 << 10
 
+// again begins a piece.
+func (s *slab) again() {
+	if s.reuse {
+		s.free = s.last
+	}
+}
+
 // take returns n bytes, which are not nil.
 func (s *slab) take(n int) []byte {
-	if n >= len(s.free) {
+	switch {
+	case n < len(s.free):
+	case s.reuse: // what was taken from the smaller one is good for the rest of the piece
+		s.last = make([]byte, max(2*len(s.last), 2*n, slabMax))
+		s.free = s.last
+	default:
 		s.size = min(2*s.size, slabMax)
 		if n > s.size/4 { // it gets its own, or much of a slab would be lost at its end
 			s.size = max(s.size, min(n, slabMax))
@@ -221,9 +236,13 @@ func (s *slab) take(n int) []byte {
 type interner struct {
 	types map[string]string
 	last  string
+	names strings.Builder // of the last and some before it, which share its memory
 }
 
-const internedMax = 1024
+const (
+	internedMax = 1024
+	namesMemory = 1024 // bytes of names that share an allocation; who keeps one keeps all
+)
 
 func (i *interner) typ(b []byte) string {
 	if s, ok := i.types[string(b)]; ok {
@@ -238,8 +257,16 @@ func (i *interner) typ(b []byte) string {
 }
 
 func (i *interner) stream(b []byte) string {
-	if i.last != string(b) {
-		i.last = string(b)
+	if i.last == string(b) {
+		return i.last
 	}
+	if i.names.Cap()-i.names.Len() < len(b) {
+		size := min(2*i.names.Cap(), namesMemory) // small for a read of a few streams
+		i.names.Reset()
+		i.names.Grow(max(size, len(b)))
+	}
+	start := i.names.Len()
+	i.names.Write(b)
+	i.last = i.names.String()[start:]
 	return i.last
 }

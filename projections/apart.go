@@ -54,7 +54,7 @@ func (w *writer) foldApart(ctx context.Context, store eventstore.Partitioned, to
 	if err != nil {
 		return nil, err
 	}
-	read := eventstore.PartitionRead{After: w.at.Position, To: to, Types: w.model.Types}
+	read := eventstore.PartitionRead{After: w.at.Position, To: to, Types: w.model.Types, Reuse: true}
 	each := make([][]Change, len(partitions))
 	var next, done, total atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)

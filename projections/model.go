@@ -29,8 +29,8 @@ type Model struct {
 
 // Fold folds the events of one batch in memory, so that a thousand lines of one product become one change.
 type Fold interface {
-	// Add folds one event. An error means that this very event cannot be folded, now or later; the fold is then
-	// thrown away.
+	// Add folds one event, whose data is good until it returns. An error means that this very event cannot be folded, now
+	// or later; the fold is then thrown away.
 	Add(e eventstore.Event) error
 	// Changes returns the net effect of what was added. It may read the rows as they were before the batch.
 	Changes(ctx context.Context, read ReadRows) ([]Change, error)

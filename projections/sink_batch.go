@@ -26,9 +26,8 @@ func (b Batch) Net(ctx context.Context) ([]Change, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	type name struct{ partition, field string }
-	places := make(map[name]int, len(b.Changes))
 	net := make([]Change, 0, len(b.Changes))
+	var places map[fieldName]int // of fields in net, once they are not in byte order any more: until then none comes twice
 	for i, change := range b.Changes {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -39,23 +38,47 @@ func (b Batch) Net(ctx context.Context) ([]Change, error) {
 		if change.Op == Put {
 			change.Row = trimJSON(change.Row)
 		}
-		key := name{change.Partition, change.Field}
-		place, touched := places[key]
-		if !touched {
-			if change.Op == Add && b.From == (Checkpoint{}) {
-				change.Op = Set
+		if places == nil && i > 0 && change.compare(b.Changes[i-1]) <= 0 {
+			places = placesOf(net, len(b.Changes))
+		}
+		if place, touched := places[change.name()]; touched {
+			merged, err := net[place].followedBy(change)
+			if err != nil {
+				return nil, fmt.Errorf("partition %q, field %q: %w", change.Partition, change.Field, err)
 			}
-			places[key] = len(net)
-			net = append(net, change)
+			net[place] = merged
 			continue
 		}
-		merged, err := net[place].followedBy(change)
-		if err != nil {
-			return nil, fmt.Errorf("partition %q, field %q: %w", change.Partition, change.Field, err)
+		if change.Op == Add && b.From == (Checkpoint{}) {
+			change.Op = Set
 		}
-		net[place] = merged
+		if places != nil {
+			places[change.name()] = len(net)
+		}
+		net = append(net, change)
 	}
 	return net, nil
+}
+
+type fieldName struct{ partition, field string }
+
+func (c Change) name() fieldName { return fieldName{c.Partition, c.Field} }
+
+// compare orders changes by partition and field.
+func (c Change) compare(d Change) int {
+	if c.Partition == d.Partition {
+		return strings.Compare(c.Field, d.Field)
+	}
+	return strings.Compare(c.Partition, d.Partition)
+}
+
+// placesOf says where the fields are in changes of which none is of the field of another. room is for how many.
+func placesOf(changes []Change, room int) map[fieldName]int {
+	places := make(map[fieldName]int, room)
+	for i, c := range changes {
+		places[c.name()] = i
+	}
+	return places
 }
 
 // followedBy is the one change that does what c and then next, of the same field, do.

@@ -60,6 +60,19 @@ func TestNetOfAFirstBatch(t *testing.T) {
 	}
 }
 
+// Changes in byte order are taken without looking for fields that come twice, up to the first that is not.
+func TestNetOfChangesInOrder(t *testing.T) {
+	add := func(partition, field string, n int64) Change { return Change{partition, field, Add, nil, n} }
+	batch := Batch{From: Checkpoint{Log: "log"}, To: Checkpoint{Log: "log", Resumed: 1}, Changes: []Change{
+		add("p", "b", 1), add("p", "c", 2), add("q", "a", 3), add("q", "a", 10), add("q", "b", 4), add("p", "c", 20), add("r", "a", 5), add("q", "b", 40),
+	}}
+	got, err := batch.Net(t.Context())
+	want := []Change{add("p", "b", 1), add("p", "c", 22), add("q", "a", 13), add("q", "b", 44), add("r", "a", 5)}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
+
 func TestAddCounter(t *testing.T) {
 	const highest, lowest = math.MaxInt64, math.MinInt64
 	for _, c := range []struct {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // time zones do not depend on the machine
 
@@ -62,9 +63,17 @@ type program struct {
 // errFailed ends the program with exit code 1; what is wrong was printed already.
 var errFailed = errors.New("failed")
 
+// gcPercent is how much garbage may gather, as a part of what is in use. Most of a process's memory is storages' caches,
+// which are not collected; the rest is small, so more garbage than usual costs little, and collecting it half as often makes
+// a rebuild a twentieth faster.
+const gcPercent = 200
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

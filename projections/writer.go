@@ -20,6 +20,7 @@ type writer struct {
 	identity string            // of the event log
 	at       Checkpoint        // where the target stands
 	stopped  map[string]Parked // by stream
+	rows     knownRows
 	// Where stores are folded apart: how many positions at once, and how many changes they may make.
 	rangeSize  uint64
 	changesMax int
@@ -143,14 +144,18 @@ func (w *writer) add(fold Fold, e eventstore.Event) error {
 
 // changes returns what a fold comes to. A sum that overflows is a poisonError.
 func (w *writer) changes(ctx context.Context, fold Fold) ([]Change, error) {
-	changes, err := fold.Changes(ctx, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
-		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
-		return rows, err
-	})
+	changes, err := fold.Changes(ctx, w.readRows)
 	if errors.Is(err, ErrOverflow) {
 		err = &poisonError{err}
 	}
 	return changes, err
+}
+
+func (w *writer) readRows(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
+	return w.rows.read(ctx, partition, fields, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
+		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
+		return rows, err
+	})
 }
 
 // addRecovering turns a fold's panic into its error: one event must not stop all others.
@@ -172,6 +177,7 @@ func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) 
 		return &poisonError{err}
 	case err == nil:
 		w.at = next
+		w.rows.applied(changes)
 	}
 	return err
 }

@@ -22,10 +22,6 @@ WHERE t.model = $1 AND t.generation = $2 AND NOT t.dropped`
 	selectCheckpoint = `
 SELECT t.id, ` + checkpointColumns + ` FROM read_target t` + ofTarget
 	// The checkpoint comes with each entry: so both are of one moment without a transaction.
-	selectFields = `
-SELECT ` + checkpointColumns + `, f.field, f.counter, f.document
-FROM read_target t
-LEFT JOIN read_field f ON f.target = t.id AND f.partition = $3 AND f.field = ANY ($4::text[])` + ofTarget
 	selectPartition = `
 SELECT ` + checkpointColumns + `, f.field, f.counter, f.document
 FROM read_target t
@@ -102,18 +98,17 @@ func (s *Sink) Get(ctx context.Context, target projections.Target, partition str
 	if err := projections.CheckGet(target, partition, fields); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	if fields == nil {
-		fields = []string{} // nil would be NULL
+	l := &lookup{target: target, partition: partition, fields: fields, values: map[string]projections.Value{}, done: make(chan struct{})}
+	s.lookups.add(l, s)
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return nil, projections.Checkpoint{}, ctx.Err()
 	}
-	entries, at, err := s.entries(ctx, selectFields, target.Model, target.Generation, partition, fields)
-	if err != nil {
-		return nil, projections.Checkpoint{}, err
+	if l.err != nil {
+		return nil, projections.Checkpoint{}, l.err
 	}
-	values := make(map[string]projections.Value, len(entries))
-	for _, entry := range entries {
-		values[entry.Field] = entry.Value
-	}
-	return values, at, nil
+	return l.values, l.at, nil
 }
 
 // List returns entries of a partition. See projections.Sink.

@@ -16,13 +16,14 @@ import (
 
 const connectTimeout = 2 * time.Second
 
-// connectionsMax is how many connections are held, unless the address says otherwise. Each command with an idempotency
-// key asks once, briefly; pgx's default, one for each processor, would make them queue before the projections.
+// connectionsMax is how many connections are held, unless the address says otherwise. pgx's default, one for each
+// processor, would make queries queue before the projections.
 const connectionsMax = 16
 
 // Sink is projections.Sink on a PostgreSQL database.
 type Sink struct {
 	pool    *pgxpool.Pool
+	lookups lookups
 	life    context.Context // ends with Close
 	endLife context.CancelFunc
 }

@@ -30,6 +30,42 @@ func RunNetwork(t *testing.T, address string, open func(t testing.TB, address st
 		proxy.Resume()
 		reaches(t, sink, load, 20)
 	})
+	t.Run("gets that hang are given up, and others answer once something comes through", func(t *testing.T) {
+		sink, load := begin(t)
+		proxy.Hang()
+		for range 6 {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			began := time.Now()
+			_, _, err := sink.Get(ctx, load.Target, "left", "batches")
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > time.Second {
+				t.Errorf("error is %v after %v", err, took)
+			}
+			cancel()
+		}
+		patient := make(chan error, 4) // these have all the time in the world, and hang
+		for range cap(patient) {
+			go func() {
+				_, _, err := sink.Get(t.Context(), load.Target, "left", "batches")
+				patient <- err
+			}()
+		}
+		time.Sleep(100 * time.Millisecond)
+		proxy.Resume()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		values, _, err := sink.Get(ctx, load.Target, "left", "batches")
+		for ; errors.Is(err, projections.ErrSinkUnavailable); values, _, err = sink.Get(ctx, load.Target, "left", "batches") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err != nil || values["batches"].Counter != 10 {
+			t.Errorf("%v, %v", values, err)
+		}
+		for range cap(patient) {
+			if err := <-patient; err != nil && !errors.Is(err, projections.ErrSinkUnavailable) {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("close ends calls while nothing comes through", func(t *testing.T) {
 		sink, load := begin(t)
 		proxy.Hang()

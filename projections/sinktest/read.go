@@ -1,9 +1,14 @@
 package sinktest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"daybook/projections"
 )
@@ -29,6 +34,7 @@ var readCases = []testCase{
 	{"list returns a partition in byte order", testList},
 	{"list obeys after and limit", testListPages},
 	{"reads never see half a batch", testReadsWhileApplying},
+	{"each of many gets at once has its own answer", testGetsAtOnce},
 }
 
 func testList(f *fixture) {
@@ -116,6 +122,51 @@ func testReadsWhileApplying(f *fixture) {
 		}
 		f.balanced(sum, 0, batches, stands)
 	}
+}
+
+// testGetsAtOnce reads different fields of different partitions of two targets, many at a time, some of them given up.
+func testGetsAtOnce(f *fixture) {
+	another := projections.Target{Model: modelName(), Generation: 1}
+	var changes []projections.Change
+	for p := range 5 {
+		for n := range 20 {
+			changes = append(changes, add(fmt.Sprint("p", p), fmt.Sprint("f", n), int64(100*p+n)))
+		}
+	}
+	f.apply(changes...)
+	f.ok(f.sink.Apply(f.Context(), another, batch(projections.Checkpoint{}, put("p0", "f0", `"another"`))))
+	group, ctx := errgroup.WithContext(f.Context())
+	group.SetLimit(50)
+	for i := range 1000 {
+		group.Go(func() error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if i%10 == 0 {
+				go cancel()
+			}
+			target, p, first, many := f.target, i%6, i%18, i%4
+			want := map[string]projections.Value{}
+			var names []string
+			for n := first; n < first+many; n++ {
+				names = append(names, fmt.Sprint("f", n))
+				if p < 5 && n < 20 {
+					want[fmt.Sprint("f", n)] = projections.Value{Counter: int64(100*p + n)}
+				}
+			}
+			if i%7 == 0 {
+				target, p, names, want = another, 0, []string{"f0"}, map[string]projections.Value{"f0": {Row: []byte(`"another"`)}}
+			}
+			got, stands, err := f.sink.Get(ctx, target, fmt.Sprint("p", p), names...)
+			if i%10 == 0 && errors.Is(err, context.Canceled) {
+				return nil
+			}
+			if err != nil || !cmp.Equal(got, want) || stands != f.at {
+				return fmt.Errorf("get %d of %v: %v at %+v, %w, want %v at %+v", i, names, got, stands, err, want, f.at)
+			}
+			return nil
+		})
+	}
+	f.ok(group.Wait())
 }
 
 // balanced checks what a reader found while move is at work.

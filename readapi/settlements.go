@@ -105,10 +105,13 @@ func (a *API) settlementDetail(q query) (any, error) {
 
 // categories groups products; groups and products come with the highest amount first, equal ones by name.
 func categories(products []projections.ProductFigures) []categorySales {
-	rank(products, productAmount)
+	all := ranking{measure: productAmount, limit: len(products)}
+	for i := range products {
+		all.add(&products[i])
+	}
 	groups := []categorySales{}
 	place := map[string]int{}
-	for _, f := range products {
+	for _, f := range all.sorted() {
 		i, met := place[f.Category]
 		if !met {
 			i = len(groups)

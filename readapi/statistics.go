@@ -2,6 +2,7 @@ package readapi
 
 import (
 	"cmp"
+	"container/heap"
 	"net/http"
 	"slices"
 
@@ -58,34 +59,62 @@ func (a *API) productStatistics(q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sold := figures.Products
-	if category := q.value("category"); category != "" {
-		sold = slices.DeleteFunc(sold, func(f projections.ProductFigures) bool { return f.Category != category })
-	}
 	body := productStatistics{Term: q.value("term"), Start: p.Start, End: p.End, Currency: q.store.Currency, Items: []productSales{}}
-	for _, f := range sold {
+	best, category := ranking{measure: measure, limit: limit}, q.value("category")
+	for i := range figures.Products {
+		f := &figures.Products[i]
+		if category != "" && f.Category != category {
+			continue
+		}
 		body.Total.SaleCount += f.Quantity // part of what the counters could hold
 		body.Total.SaleAmount += f.Amount
+		best.add(f)
 	}
-	rank(sold, measure)
-	for i, f := range sold[:min(limit, len(sold))] {
+	for i, f := range best.sorted() {
 		body.Items = append(body.Items, productSales{i + 1, f.ProductID, f.Name, f.Category, f.Quantity, f.Amount})
 	}
 	return body, nil
 }
 
-func productAmount(f projections.ProductFigures) int64   { return f.Amount }
-func productQuantity(f projections.ProductFigures) int64 { return f.Quantity }
+func productAmount(f *projections.ProductFigures) int64   { return f.Amount }
+func productQuantity(f *projections.ProductFigures) int64 { return f.Quantity }
 
-// rank sorts products by a measure, highest first; equal ones by name.
-func rank(products []projections.ProductFigures, measure func(projections.ProductFigures) int64) {
-	slices.SortFunc(products, func(a, b projections.ProductFigures) int {
-		if by := cmp.Compare(measure(b), measure(a)); by != 0 {
-			return by
-		}
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category))
-	})
+// ranking finds the products with the highest measure, limit of them at most. It is a heap with the last of those found
+// so far on top: most products are only compared with that.
+type ranking struct {
+	measure func(*projections.ProductFigures) int64
+	limit   int
+	found   []*projections.ProductFigures
 }
+
+func (r *ranking) add(f *projections.ProductFigures) {
+	switch {
+	case len(r.found) < r.limit:
+		heap.Push(r, f)
+	case r.compare(f, r.found[0]) < 0:
+		r.found[0] = f
+		heap.Fix(r, 0)
+	}
+}
+
+// sorted returns what was found, the highest first, equal ones by name. Nothing may be added after that.
+func (r *ranking) sorted() []*projections.ProductFigures {
+	slices.SortFunc(r.found, r.compare)
+	return r.found
+}
+
+func (r *ranking) compare(a, b *projections.ProductFigures) int {
+	if by := cmp.Compare(r.measure(b), r.measure(a)); by != 0 {
+		return by
+	}
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Category, b.Category))
+}
+
+func (r *ranking) Len() int           { return len(r.found) }
+func (r *ranking) Less(i, j int) bool { return r.compare(r.found[i], r.found[j]) > 0 }
+func (r *ranking) Swap(i, j int)      { r.found[i], r.found[j] = r.found[j], r.found[i] }
+func (r *ranking) Push(f any)         { r.found = append(r.found, f.(*projections.ProductFigures)) }
+func (r *ranking) Pop() any           { panic("nothing is taken out of a ranking") }
 
 type periodSales struct {
 	Start      calendar.Date `json:"start"`

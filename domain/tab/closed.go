@@ -2,6 +2,7 @@ package tab
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 	"unicode/utf8"
 
@@ -140,6 +141,9 @@ type phrases[T any] struct {
 	met  map[string]*phrase[T]
 	next int // number
 	size int // of all texts, in bytes
+	// again has those that were met again, by a hash of the eight bytes where the first value begins. Looking there first
+	// takes a quarter of the time of looking into the map; who loses its place to another is still in the map.
+	again []*phrase[T]
 }
 
 type phrase[T any] struct {
@@ -148,19 +152,33 @@ type phrase[T any] struct {
 	number int
 }
 
-// phrasesBytes bounds the text that one kind of phrases keeps; thousands of products have less. What is met after that is
-// read each time.
-const phrasesBytes = 1 << 20
-
-// unworded is the number of what is not remembered.
-const unworded = -1
+const (
+	// phrasesBytes bounds the text that one kind of phrases keeps; thousands of products have less. What is met after
+	// that is read each time.
+	phrasesBytes = 1 << 20
+	// unworded is the number of what is not remembered.
+	unworded = -1
+	// againBits is how many bits of the hash are used.
+	againBits = 9
+)
 
 // read passes a phrase, of which begin is what stands before its first value. One that is met for the first time is read by
 // one of the functions above.
 func (p *phrases[T]) read(in *encoded, begin string, read func(*encoded) T) *phrase[T] {
+	place := in.hash(len(begin))
+	if p.again != nil {
+		if met := p.again[place]; met != nil && in.begins(met.text) {
+			in.at += len(met.text)
+			return met
+		}
+	}
 	start := in.at
 	first := in.peek(begin)
 	if met := p.met[string(first)]; met != nil && in.begins(met.text) {
+		if p.again == nil {
+			p.again = make([]*phrase[T], 1<<againBits)
+		}
+		p.again[place] = met
 		in.at += len(met.text)
 		return met
 	}
@@ -251,6 +269,16 @@ func (e *encoded) peek(begin string) []byte {
 	return rest[:max(bytes.IndexByte(rest, '"'), 0)]
 }
 
+// hash returns againBits bits that depend on the eight bytes after the next n.
+func (e *encoded) hash(n int) int {
+	rest := e.text[e.at:]
+	if len(rest) < n+8 {
+		return 0
+	}
+	const golden = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio: Knuth's multiplicative hashing
+	return int(binary.LittleEndian.Uint64(rest[n:]) * golden >> (64 - againBits))
+}
+
 func (e *encoded) begins(literal string) bool {
 	rest := e.text[e.at:]
 	return len(rest) >= len(literal) && string(rest[:len(literal)]) == literal
@@ -300,24 +328,25 @@ const digitsMax = 19
 // number reads a whole number after a literal.
 func (e *encoded) number(literal string) (n int64) {
 	e.skip(literal)
-	if e.other {
-		return 0
-	}
-	negative := e.at < len(e.text) && e.text[e.at] == '-'
+	rest := e.text[e.at:]
+	negative := len(rest) > 0 && rest[0] == '-'
 	if negative {
-		e.at++
+		rest = rest[1:]
 	}
-	rest, digits := e.text[e.at:], 0
-	for digits < len(rest) && digits < digitsMax && '0' <= rest[digits] && rest[digits] <= '9' {
-		n = n*10 + int64(rest[digits]-'0')
+	digits := 0
+	for _, c := range rest {
+		if c -= '0'; c > 9 {
+			break
+		}
+		n = n*10 + int64(c)
 		digits++
 	}
-	if digits == 0 || digits == digitsMax || digits > 1 && rest[0] == '0' {
+	if digits == 0 || digits >= digitsMax || digits > 1 && rest[0] == '0' {
 		e.other = true
 	}
-	e.at += digits
+	e.at = len(e.text) - len(rest) + digits
 	if negative {
-		n = -n
+		return -n
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -44,13 +45,23 @@ func (s *Sink) prepare(ctx context.Context, target projections.Target, batch pro
 	if err != nil {
 		return nil, nil, err
 	}
-	writes := s.db.NewBatch()
+	writes := s.db.NewBatchWithSize(batchSize(target, net))
 	if err := s.write(ctx, writes, target, batch, net); err != nil {
 		writes.Close()
 		release()
 		return nil, nil, err
 	}
 	return writes, release, nil
+}
+
+// batchSize is what a batch of changes takes, so that a large one need not grow by copying.
+func batchSize(target projections.Target, net []projections.Change) int {
+	const ofValue = 1 + binary.MaxVarintLen64 + 2*binary.MaxVarintLen32 // with what Pebble adds to keys and values
+	prefix, size := len(targetPrefix(target)), 1024
+	for i := range net {
+		size += ofValue + prefix + len(net[i].Partition) + 1 + len(net[i].Field) + len(net[i].Row)
+	}
+	return size
 }
 
 // write adds to writes what a batch does to a target.

@@ -305,7 +305,7 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 		if changes, err = periods[partition].appendTo(changes, partition); err != nil {
 			return nil, err
 		}
-		slices.SortFunc(changes[from:], Change.compare)
+		slices.SortFunc(changes[from:], Change.Compare)
 	}
 	return changes, nil
 }

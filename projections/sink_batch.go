@@ -38,7 +38,7 @@ func (b Batch) Net(ctx context.Context) ([]Change, error) {
 		if change.Op == Put {
 			change.Row = trimJSON(change.Row)
 		}
-		if places == nil && i > 0 && change.compare(b.Changes[i-1]) <= 0 {
+		if places == nil && i > 0 && change.Compare(b.Changes[i-1]) <= 0 {
 			places = placesOf(net, len(b.Changes))
 		}
 		if place, touched := places[change.name()]; touched {
@@ -64,8 +64,8 @@ type fieldName struct{ partition, field string }
 
 func (c Change) name() fieldName { return fieldName{c.Partition, c.Field} }
 
-// compare orders changes by partition and field.
-func (c Change) compare(d Change) int {
+// Compare orders changes by partition and field, as bytes.
+func (c Change) Compare(d Change) int {
 	if c.Partition == d.Partition {
 		return strings.Compare(c.Field, d.Field)
 	}

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -78,11 +77,15 @@ func (s *Sink) write(ctx context.Context, writes *pebble.Batch, target projectio
 	if at != batch.From {
 		return fmt.Errorf("%w: %v stands at %+v, the batch begins at %+v", projections.ErrFenced, target, at, batch.From)
 	}
-	for i, c := range inKeyOrder(target, net) {
+	slices.SortFunc(net, projections.Change.Compare) // as their keys are: reading and writing so is several times faster
+	prefix := targetPrefix(target)
+	key := slices.Clone(prefix)
+	for i, c := range net {
 		if i%interruptEvery == 0 && s.interrupted(ctx) != nil {
 			return s.interrupted(ctx)
 		}
-		if err := view.write(writes, c); err != nil {
+		key = append(append(append(key[:len(prefix)], c.Partition...), 0), c.Field...)
+		if err := view.write(writes, key, c); err != nil {
 			return fmt.Errorf("partition %q, field %q: %w", c.Partition, c.Field, err)
 		}
 	}
@@ -93,46 +96,19 @@ func (s *Sink) write(ctx context.Context, writes *pebble.Batch, target projectio
 	return writes.Set(checkpointKey(target), to, nil)
 }
 
-// keyed is a change and the key of its field.
-type keyed struct {
-	key []byte
-	*projections.Change
-}
-
-// inKeyOrder sorts changes as their keys are stored: reading and writing in that order is several times faster.
-func inKeyOrder(target projections.Target, net []projections.Change) []keyed {
-	prefix := targetPrefix(target)
-	size := 0
-	for i := range net {
-		size += len(prefix) + len(net[i].Partition) + 1 + len(net[i].Field)
-	}
-	keys := make([]byte, 0, size)
-	sorted := make([]keyed, len(net))
-	for i := range net {
-		start := len(keys)
-		keys = append(keys, prefix...)
-		keys = append(keys, net[i].Partition...)
-		keys = append(keys, 0)
-		keys = append(keys, net[i].Field...)
-		sorted[i] = keyed{keys[start:], &net[i]}
-	}
-	slices.SortFunc(sorted, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
-	return sorted
-}
-
-// write adds one change to writes.
-func (v *view) write(writes *pebble.Batch, c keyed) error {
+// write adds one change, of the field with a key, to writes.
+func (v *view) write(writes *pebble.Batch, key []byte, c projections.Change) error {
 	var space [9]byte
 	switch c.Op {
 	case projections.Put:
-		return writes.Set(c.key, append([]byte{rowKind}, c.Row...), nil)
+		return writes.Set(key, append([]byte{rowKind}, c.Row...), nil)
 	case projections.Delete:
-		return writes.Delete(c.key, nil)
+		return writes.Delete(key, nil)
 	case projections.Set:
-		return writes.Set(c.key, appendCounter(space[:0], c.Delta), nil)
+		return writes.Set(key, appendCounter(space[:0], c.Delta), nil)
 	}
 	counter := int64(0)
-	stored, err := v.get(c.key)
+	stored, err := v.get(key)
 	if err != nil {
 		return err
 	}
@@ -150,5 +126,5 @@ func (v *view) write(writes *pebble.Batch, c keyed) error {
 	if err != nil {
 		return err
 	}
-	return writes.Set(c.key, appendCounter(space[:0], sum), nil)
+	return writes.Set(key, appendCounter(space[:0], sum), nil)
 }

@@ -1,12 +1,10 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"daybook/projections"
 )
@@ -126,9 +124,7 @@ type columns struct {
 // columnsOf sorts changes by what they do: the index is the Op.
 func columnsOf(net []projections.Change) (all [projections.Set + 1]columns) {
 	// Neighbours in the table one after another: that is up to twice as fast.
-	slices.SortFunc(net, func(a, b projections.Change) int {
-		return cmp.Or(strings.Compare(a.Partition, b.Partition), strings.Compare(a.Field, b.Field))
-	})
+	slices.SortFunc(net, projections.Change.Compare)
 	for _, change := range net {
 		c := &all[change.Op]
 		c.partitions = append(c.partitions, change.Partition)

@@ -14,7 +14,7 @@ import (
 const (
 	pieceFirst    = 64
 	pieceEvents   = 2048
-	pieceReused   = 512
+	pieceReused   = 256
 	pieceBytes    = 4 << 20
 	contextStride = 256 // rows between two looks at the context
 )

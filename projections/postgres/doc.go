@@ -9,7 +9,8 @@
 // may take the last ones, effects and checkpoint together and in order, and the projection reads those events again from
 // the log, where they are safe.
 //
-// Reads are one statement each, which sees one moment; Scan is a read-only transaction that sees one.
+// A read is one statement, which sees one moment, and Gets that come while others are under way share one; Scan is a
+// read-only transaction that sees one.
 //
 // A dropped target is marked, and is gone from then on. Its fields are deleted in pieces afterwards; whoever calls Drop
 // next takes up what an interrupted one has left.

@@ -74,18 +74,24 @@ func TestReadPartitionReuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	read := 0
-	for e, err := range s.ReadPartition(context.Background(), "tab-a", eventstore.PartitionRead{Types: []string{"large.v1"}, Reuse: true}) {
-		if err != nil || bytes.Count(e.Data, []byte{byte(read % 100)}) != size {
-			t.Fatalf("event %d: %.20q, %v", read, e.Data, err)
+	scan := func(reuse bool) (allocated uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		read := 0
+		for e, err := range s.ReadPartition(context.Background(), "tab-a", eventstore.PartitionRead{Types: []string{"large.v1"}, Reuse: reuse}) {
+			if err != nil || bytes.Count(e.Data, []byte{byte(read % 100)}) != size {
+				t.Fatalf("event %d: %.20q, %v", read, e.Data, err)
+			}
+			read++
 		}
-		read++
+		runtime.ReadMemStats(&after)
+		if read != events {
+			t.Errorf("%d events", read)
+		}
+		return after.TotalAlloc - before.TotalAlloc
 	}
-	runtime.ReadMemStats(&after)
-	if allocated := after.TotalAlloc - before.TotalAlloc; read != events || allocated > events*size/2 {
-		t.Errorf("%d events of %d bytes with %d bytes of memory", read, size, allocated)
+	if kept, reused := scan(false), scan(true); reused+events*size/2 > kept { // the storage needs some, too
+		t.Errorf("%d events of %d bytes with %d bytes of memory, or with %d where it is used again", events, size, kept, reused)
 	}
 }
 

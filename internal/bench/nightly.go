@@ -62,16 +62,12 @@ func (n nightly) run(ctx context.Context) error {
 
 type pageRow struct{ id, group, first, second int64 }
 
+func (r *pageRow) columns() []any { return []any{&r.id, &r.group, &r.first, &r.second} }
+
 func (n nightly) aggregate(ctx context.Context, j job) error {
 	from, to := monthRange()
 	for last := int64(-1); ; {
-		rows, err := n.conn.Query(ctx, j.page, from, to, last, pageRows)
-		if err != nil {
-			return err
-		}
-		page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r pageRow, err error) {
-			return r, row.Scan(&r.id, &r.group, &r.first, &r.second)
-		})
+		page, err := selectRows(ctx, n.conn, (*pageRow).columns, j.page, from, to, last, pageRows)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -117,11 +113,11 @@ func (n nightly) transfer(ctx context.Context, j job) error {
 
 // takings are what the batch has left in the tables, which are emptied.
 func (n nightly) takings(ctx context.Context) (t takings, err error) {
-	t.products, err = selectProducts(ctx, n.conn, "SELECT p.name, s.sale_count, s.sale_amount FROM product_sale_statistic s JOIN product p ON p.id = s.product_id")
+	t.products, err = selectRows(ctx, n.conn, (*productTakings).columns, "SELECT p.name, s.sale_count, s.sale_amount FROM product_sale_statistic s JOIN product p ON p.id = s.product_id")
 	if err != nil {
 		return t, err
 	}
-	if t.stores, err = selectStores(ctx, n.conn, "SELECT store_id, revenue, fee FROM settlement"); err != nil {
+	if t.stores, err = selectRows(ctx, n.conn, (*storeTakings).columns, "SELECT store_id, revenue, fee FROM settlement"); err != nil {
 		return t, err
 	}
 	_, err = n.conn.Exec(ctx, "TRUNCATE product_sale_statistic, settlement")

@@ -109,7 +109,7 @@ func (q *questions) same(ctx context.Context) error {
 
 func (q *questions) top(ctx context.Context) ([]productTakings, error) {
 	from, to := monthRange()
-	return selectProducts(ctx, q.conn, topSQL, from, to, best)
+	return selectRows(ctx, q.conn, (*productTakings).columns, topSQL, from, to, best)
 }
 
 // api asks the query API at its rate for a while, whether earlier questions are answered or not. A question's time counts

@@ -109,34 +109,27 @@ func monthRange() (from, to string) { return monthStart.String(), monthEnd.Strin
 // fromTables computes the month's takings as the reference did every night.
 func fromTables(ctx context.Context, conn *pgx.Conn) (t takings, err error) {
 	from, to := monthRange()
-	if t.products, err = selectProducts(ctx, conn, statisticsSQL, from, to); err != nil {
+	if t.products, err = selectRows(ctx, conn, (*productTakings).columns, statisticsSQL, from, to); err != nil {
 		return t, err
 	}
-	t.stores, err = selectStores(ctx, conn, settlementSQL, from, to, 1)
+	t.stores, err = selectRows(ctx, conn, (*storeTakings).columns, settlementSQL, from, to, 1)
 	return t, err
 }
 
-// selectProducts carries out a query for names, counts and amounts.
-func selectProducts(ctx context.Context, conn *pgx.Conn, sql string, arguments ...any) ([]productTakings, error) {
+// selectRows carries out a query. into says where the columns of a row go.
+func selectRows[T any](ctx context.Context, conn *pgx.Conn, into func(*T) []any, sql string, arguments ...any) ([]T, error) {
 	rows, err := conn.Query(ctx, sql, arguments...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p productTakings, err error) {
-		return p, row.Scan(&p.name, &p.count, &p.amount)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t T, err error) {
+		err = row.Scan(into(&t)...)
+		return t, err
 	})
 }
 
-// selectStores carries out a query for stores, revenues and fees.
-func selectStores(ctx context.Context, conn *pgx.Conn, sql string, arguments ...any) ([]storeTakings, error) {
-	rows, err := conn.Query(ctx, sql, arguments...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (s storeTakings, err error) {
-		return s, row.Scan(&s.store, &s.revenue, &s.fee)
-	})
-}
+func (p *productTakings) columns() []any { return []any{&p.name, &p.count, &p.amount} }
+func (s *storeTakings) columns() []any   { return []any{&s.store, &s.revenue, &s.fee} }
 
 // equal returns an error that names the first difference, if there is one. It sorts both.
 func (t takings) equal(other takings, who string) error {

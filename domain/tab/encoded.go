@@ -149,7 +149,7 @@ const (
 )
 
 // read passes a phrase, of which begin is what stands before its first value. One that is met for the first time is read by
-// one of the functions above.
+// the given function.
 func (p *phrases[T]) read(in *encoded, begin string, read func(*encoded) T) *phrase[T] {
 	place := in.hash(len(begin))
 	if p.again != nil {
@@ -169,12 +169,14 @@ func (p *phrases[T]) read(in *encoded, begin string, read func(*encoded) T) *phr
 		return met
 	}
 	found := &phrase[T]{says: read(in), number: unworded}
-	if p.size += in.at - start; in.other || p.size > phrasesBytes {
+	length := in.at - start
+	if in.other || p.size+length > phrasesBytes {
 		return found
 	}
 	if p.met == nil {
 		p.met = map[string]*phrase[T]{}
 	}
+	p.size += length
 	found.text, found.number = string(in.text[start:in.at]), p.next
 	p.next++
 	p.met[string(first)] = found

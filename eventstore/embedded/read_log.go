@@ -104,10 +104,11 @@ func (w *walk) plan(ctx context.Context, limit int) error {
 // pieceMax is how many events a piece may have: more where many lanes must be opened for it, and fewer where their memory
 // is used again, so that it stays in the processor's cache.
 func (w *walk) pieceMax() int {
+	events := pieceEvents
 	if w.memory.reuse {
-		return max(pieceReused, laneEvents*len(w.lanes))
+		events = pieceReused
 	}
-	return max(pieceEvents, laneEvents*len(w.lanes))
+	return max(events, laneEvents*len(w.lanes))
 }
 
 func (w *walk) ended() bool { return w.low > w.high }

@@ -133,6 +133,10 @@ func call[Answer any](ctx context.Context, s *Sink, fn func(context.Context) (An
 		return answer, projections.ErrSinkClosed
 	}
 	if errors.Is(err, projections.ErrSinkUnavailable) { // perhaps only because we hung up
+		// A connection's timer, set to the context's deadline, may go off just before the context's own.
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			<-ctx.Done()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return answer, ctx.Err()

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -170,11 +171,7 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 		answer.Position = s.position
 		return answer, nil
 	}
-	var recorded *Answer
-	if req.Keyed {
-		recorded = &answer
-	}
-	encoded, err := encodeAll(req, events, recorded, d.secret)
+	encoded, err := encodeAll(req, events, len(events)-1, req.recorded(answer, d.secret))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -188,23 +185,24 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 	return answer, nil
 }
 
-// encodeAll makes a command's events ready for the log. The last one records the answer, if there is one to record.
-func encodeAll[E event.Stored](req Request, events []E, answer *Answer, secret bool) ([]eventstore.NewEvent, error) {
+// encodeAll makes a command's events ready for the log. If the command has a key, the event by which it is found again
+// says what was wanted, and what was answered unless that is nil.
+func encodeAll[E event.Stored](req Request, events []E, foundBy int, answered *recordedAnswer) ([]eventstore.NewEvent, error) {
 	encoded := make([]eventstore.NewEvent, len(events))
 	for i, e := range events {
 		data, err := event.Encode(e)
 		if err != nil {
 			return nil, err
 		}
-		var last *Answer
-		if i == len(events)-1 {
-			last = answer
+		meta := req.metadata()
+		if req.Keyed && i == foundBy {
+			meta.Fingerprint, meta.Answer = req.Fingerprint, answered
 		}
-		meta, err := req.metadata(last, secret)
+		written, err := json.Marshal(meta)
 		if err != nil {
 			return nil, err
 		}
-		encoded[i] = eventstore.NewEvent{ID: req.eventID(i), Type: e.EventType(), Data: data, Metadata: meta}
+		encoded[i] = eventstore.NewEvent{ID: req.eventID(i), Type: e.EventType(), Data: data, Metadata: written}
 	}
 	return encoded, nil
 }

@@ -64,11 +64,12 @@ func (r Request) newID(prefix string) string {
 	return prefix + auth.TextOf(sum[:10])
 }
 
-// metadata of an event: who, why, and, on the last event of a command with a key, what was answered.
+// metadata of an event: who, why, and, on the event by which a command with a key is found again, what was wanted and
+// answered.
 type metadata struct {
 	Schema      int             `json:"schema"`
 	CommandID   uuid.UUID       `json:"commandId"`
-	Fingerprint string          `json:"fingerprint,omitempty"`
+	Fingerprint string          `json:"fingerprint,omitempty"` // on that one only: it is a sixth of a small event
 	Actor       string          `json:"actor"`
 	StoreID     string          `json:"storeId,omitempty"`
 	Correlation string          `json:"correlationId,omitempty"`
@@ -84,23 +85,22 @@ type recordedAnswer struct {
 
 const metadataSchema = 1
 
-func (r Request) metadata(answer *Answer, secret bool) ([]byte, error) {
-	meta := metadata{
+func (r Request) metadata() metadata {
+	return metadata{
 		Schema: metadataSchema, CommandID: r.CommandID, Actor: r.Actor, StoreID: r.StoreID,
 		Correlation: r.Correlation,
 	}
-	if r.Keyed {
-		meta.Fingerprint = r.Fingerprint
+}
+
+// recorded is an answer for the log, nil if the command has no key. It is encrypted if it holds a secret.
+func (r Request) recorded(answer Answer, secret bool) *recordedAnswer {
+	if !r.Keyed {
+		return nil
 	}
-	if answer != nil {
-		meta.Answer = &recordedAnswer{Status: answer.Status}
-		if secret {
-			meta.Answer.Sealed = r.secret.Seal(answer.Body)
-		} else {
-			meta.Answer.Body = string(answer.Body)
-		}
+	if secret {
+		return &recordedAnswer{Status: answer.Status, Sealed: r.secret.Seal(answer.Body)}
 	}
-	return json.Marshal(meta)
+	return &recordedAnswer{Status: answer.Status, Body: string(answer.Body)}
 }
 
 func readMetadata(e eventstore.Event) (metadata, error) {

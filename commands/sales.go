@@ -157,7 +157,7 @@ func newImportedTab(of auth.Store, sale Sale, tender Tender) (importedTab, error
 		state = tab.Decider.Fold(state, events...)
 		decided = append(decided, events...)
 	}
-	events, err := encodeAll(req, decided, nil, false)
+	events, err := encodeAll(req, decided, 0, nil) // known looks at the first
 	return importedTab{sale, stream.Tab(of.StoreID, tabID), req, state.Amount, events}, err
 }
 

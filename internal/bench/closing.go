@@ -8,8 +8,9 @@ import (
 	embeddedsink "daybook/projections/embedded"
 )
 
-// closings is how many closes one measurement takes the mean of: one is over in milliseconds.
-const closings = 10
+// closings is how many closes one measurement takes the mean of. One is over in milliseconds, and the first few wait for
+// the memory that Go gave back to the system while nothing happened: with 10, the figure depended on what ran before.
+const closings = 100
 
 // closeMonth measures how long it takes to read a month's close out of the running counters.
 func closeMonth(ctx context.Context, r *run, result *Result) (err error) {

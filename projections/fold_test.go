@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,5 +112,36 @@ func TestTwoRunnersOnOneSink(t *testing.T) {
 	}
 	if diff := cmp.Diff(once[len(events)], contents(t, sink, model.Name)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCountersComeInByteOrder: sinks take them so without sorting, so nothing else would notice.
+func TestCountersComeInByteOrder(t *testing.T) {
+	w := newWorld(t, newLog(t), 3)
+	for range 400 {
+		w.step()
+	}
+	fold := projections.Counters.NewFold()
+	for _, e := range w.events() {
+		if slices.Contains(projections.Counters.Types, e.Type) {
+			if err := fold.Add(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	changes, err := fold.Changes(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]int{}
+	for i, c := range changes {
+		kind, _, _ := strings.Cut(c.Field, "|")
+		fields[kind]++
+		if i > 0 && changes[i-1].Compare(c) >= 0 {
+			t.Errorf("%s %s comes before %s %s", changes[i-1].Partition, changes[i-1].Field, c.Partition, c.Field)
+		}
+	}
+	if periods := fields[projections.CountTabs]; len(fields) != 8 || fields["name"] < 2*periods || fields["fee"] < periods {
+		t.Errorf("the fields are %v", fields)
 	}
 }

@@ -1,0 +1,268 @@
+package projections
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"daybook/domain/calendar"
+	"daybook/domain/money"
+	"daybook/domain/tab"
+	"daybook/eventstore"
+)
+
+// counterFold sums a batch by store and business date first. Weeks and months are made of the days at the end, which
+// is a quarter of the work of adding every line to four periods.
+type counterFold struct {
+	reader   tab.ClosedReader
+	events   int
+	days     sumsBy[dayKey, sums]
+	products sumsBy[productKey, countedProduct]
+	tenders  sumsBy[tenderKey, countedTender]
+	// Tabs come store by store or day by day, so the next one mostly is of the same day.
+	last    dayKey
+	lastDay *sums
+}
+
+type dayKey struct {
+	storeID       string
+	date          calendar.Date
+	settlementDay int
+}
+
+func (k dayKey) compare(l dayKey) int {
+	return cmp.Or(strings.Compare(k.storeID, l.storeID), cmp.Compare(k.date, l.date), cmp.Compare(k.settlementDay, l.settlementDay))
+}
+
+// countedProduct is one that a fold has met, with what the sums of every period have in common.
+type countedProduct struct {
+	place                                 int // among the fold's products in byte order, once Changes has begun
+	amountField, nameField, quantityField string
+	name                                  string // as it was written last,
+	row                                   []byte // as JSON
+}
+
+type productKey struct{ id, category string }
+
+// countedTender is a kind of payment that a fold has met.
+type countedTender struct {
+	place                 int // as a product's
+	amountField, feeField string
+}
+
+type tenderKey struct {
+	method      tab.Method
+	cardCompany string
+}
+
+// sums are what some events add to one period.
+type sums struct {
+	tabs, gross, items int64
+	products           sumsBy[*countedProduct, productSums]
+	worded             []*productSums // those of products, by the reader's wordings of lines; nil for one not met
+	tenders            sumsBy[*countedTender, tenderSums]
+}
+
+type productSums struct {
+	name             string
+	named            int // by which event of the batch, counted from 1
+	quantity, amount int64
+}
+
+type tenderSums struct{ amount, fee int64 }
+
+// sumsBy are sums by their keys, made as they are asked for.
+type sumsBy[K comparable, V any] map[K]*V
+
+func (m *sumsBy[K, V]) at(key K) *V {
+	v, met := (*m)[key]
+	if !met {
+		if *m == nil {
+			*m = sumsBy[K, V]{}
+		}
+		v = new(V)
+		(*m)[key] = v
+	}
+	return v
+}
+
+// line returns the day's sums that a line is added to. A wording that was met before need not be looked for.
+func (f *counterFold) line(day *sums, line *tab.Sold, wording int) *productSums {
+	if wording >= 0 && wording < len(day.worded) && day.worded[wording] != nil {
+		return day.worded[wording]
+	}
+	key := productKey{line.ProductID, line.Category}
+	p := f.products.at(key)
+	if p.amountField == "" {
+		of := key.id + "|" + key.category
+		p.amountField, p.nameField, p.quantityField = countAmount+of, countName+of, countQuantity+of
+	}
+	found := day.products.at(p)
+	if wording >= 0 {
+		day.worded = append(day.worded, make([]*productSums, max(0, wording+1-len(day.worded)))...)
+		day.worded[wording] = found
+	}
+	return found
+}
+
+func (f *counterFold) payment(day *sums, payment *tab.Tender) *tenderSums {
+	t := f.tenders.at(tenderKey{payment.Method, payment.CardCompany})
+	if t.amountField == "" {
+		t.amountField, t.feeField = TenderField(payment.Method, payment.CardCompany), FeeField(payment.Method, payment.CardCompany)
+	}
+	return day.tenders.at(t)
+}
+
+// checkedSum adds until a sum overflows, and remembers that it did.
+type checkedSum struct{ err error }
+
+func (s *checkedSum) add(to *int64, n int64) {
+	if s.err != nil {
+		return
+	}
+	if *to, s.err = money.Add(*to, n); s.err != nil {
+		s.err = fmt.Errorf("%w: %w", ErrOverflow, s.err)
+	}
+}
+
+func (f *counterFold) Add(e eventstore.Event) error {
+	closed, err := f.reader.Read(e.Data)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", e.Type, err)
+	}
+	f.events++
+	day := f.day(dayKey{closed.StoreID, closed.BusinessDate, closed.SettlementDay})
+	sum := checkedSum{}
+	sum.add(&day.tabs, 1)
+	sum.add(&day.gross, closed.Amount)
+	wordings := f.reader.Wordings()
+	for i := range closed.Lines {
+		line := &closed.Lines[i]
+		p := f.line(day, line, wordings[i])
+		p.name, p.named = line.Name, f.events
+		sum.add(&p.quantity, line.Quantity)
+		sum.add(&p.amount, line.Amount)
+		sum.add(&day.items, line.Quantity)
+	}
+	for i := range closed.Payments {
+		payment := &closed.Payments[i]
+		t := f.payment(day, payment)
+		sum.add(&t.amount, payment.Amount)
+		sum.add(&t.fee, payment.Fee)
+	}
+	return sum.err
+}
+
+func (f *counterFold) day(key dayKey) *sums {
+	if f.lastDay != nil && key == f.last {
+		return f.lastDay
+	}
+	f.last, f.lastDay = key, f.days.at(key)
+	return f.lastDay
+}
+
+// Changes adds every day to its four periods. The changes are in byte order of partition and field: sinks take a large
+// batch several times as fast so.
+func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
+	var periods sumsBy[string, sums]
+	for _, key := range slices.SortedFunc(maps.Keys(f.days), dayKey.compare) { // so that equal batches overflow alike
+		for _, term := range calendar.Terms {
+			partition := PeriodPartition(key.storeID, calendar.Containing(term, key.date, key.settlementDay))
+			if err := periods.at(partition).merge(f.days[key]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	f.order()
+	size := 0
+	for _, p := range periods {
+		size += p.fields()
+	}
+	changes, err := make([]Change, 0, size), error(nil)
+	for _, partition := range slices.Sorted(maps.Keys(periods)) {
+		if changes, err = periods[partition].appendTo(changes, partition); err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
+}
+
+// order gives products and tenders their places: names are compared once, not in every period.
+func (f *counterFold) order() {
+	for i, p := range slices.SortedFunc(maps.Values(f.products), func(a, b *countedProduct) int { return strings.Compare(a.amountField, b.amountField) }) {
+		p.place = i
+	}
+	for i, t := range slices.SortedFunc(maps.Values(f.tenders), func(a, b *countedTender) int { return strings.Compare(a.amountField, b.amountField) }) {
+		t.place = i
+	}
+}
+
+// merge adds other sums of the same batch. Of two names of a product, the later one stays.
+func (s *sums) merge(other *sums) error {
+	sum := checkedSum{}
+	sum.add(&s.tabs, other.tabs)
+	sum.add(&s.gross, other.gross)
+	sum.add(&s.items, other.items)
+	for key, from := range other.products {
+		to := s.products.at(key)
+		if from.named > to.named {
+			to.name, to.named = from.name, from.named
+		}
+		sum.add(&to.quantity, from.quantity)
+		sum.add(&to.amount, from.amount)
+	}
+	for key, from := range other.tenders {
+		to := s.tenders.at(key)
+		sum.add(&to.amount, from.amount)
+		sum.add(&to.fee, from.fee)
+	}
+	return sum.err
+}
+
+// fields is how many the sums have in a period.
+func (s *sums) fields() int { return 3 + 3*len(s.products) + 2*len(s.tenders) }
+
+// appendTo appends the changes that the sums make to a period, in byte order of their fields.
+func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {
+	add := func(field string, n int64) {
+		changes = append(changes, Change{Partition: partition, Field: field, Op: Add, Delta: n})
+	}
+	products := slices.SortedFunc(maps.Keys(s.products), func(a, b *countedProduct) int { return a.place - b.place })
+	tenders := slices.SortedFunc(maps.Keys(s.tenders), func(a, b *countedTender) int { return a.place - b.place })
+	for _, p := range products {
+		add(p.amountField, s.products[p].amount)
+	}
+	for _, t := range tenders {
+		add(t.feeField, s.tenders[t].fee)
+	}
+	add(CountGross, s.gross)
+	add(CountItems, s.items)
+	for _, p := range products {
+		row, err := p.named(s.products[p].name)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, Change{Partition: partition, Field: p.nameField, Op: Put, Row: row})
+	}
+	for _, p := range products {
+		add(p.quantityField, s.products[p].quantity)
+	}
+	add(CountTabs, s.tabs)
+	for _, t := range tenders {
+		add(t.amountField, s.tenders[t].amount)
+	}
+	return changes, nil
+}
+
+// named is the row of a name. Most periods have the same.
+func (p *countedProduct) named(name string) (row []byte, err error) {
+	if p.row == nil || p.name != name {
+		p.name = name
+		p.row, err = json.Marshal(name)
+	}
+	return p.row, err
+}

@@ -217,7 +217,8 @@ type PartitionRead struct {
 	To    Position // inclusive; zero, or after the end: the end as it is when the read begins
 	Types []string // exact type names; empty: all. Others are passed over without being looked at.
 	// Reuse lets the read use the memory of Data and Metadata again: they are good until the next event is asked for.
-	// Who reads millions of events and keeps none spares an allocation for each.
+	// Who reads millions of events and keeps none spares an allocation for each. Who reads so goes on at once: memory
+	// and files of the log may be held for as long as the read is open.
 	Reuse bool
 }
 

@@ -5,14 +5,17 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"fmt"
+	"sync"
 )
 
 // alongLanes merges the lanes' records by position.
 func (w *walk) alongLanes(p *piece) error {
-	m := merge{backward: w.backward}
-	defer m.close()
-	if err := w.openLanes(&m); err != nil {
+	m, err := w.merged()
+	if err != nil {
 		return err
+	}
+	if m != w.kept {
+		defer m.close()
 	}
 	for len(m.lanes) > 0 {
 		l := m.lanes[0]
@@ -29,6 +32,24 @@ func (w *walk) alongLanes(p *piece) error {
 	}
 	w.passedAll()
 	return nil
+}
+
+// merged returns the merge of the lanes, which stands at the next record. A read for reuse keeps it from piece to piece,
+// as its reader is never away for long: opening it for each is a twentieth of a rebuild.
+func (w *walk) merged() (*merge, error) {
+	if w.kept != nil {
+		return w.kept, w.kept.step()
+	}
+	m := &merge{backward: w.backward}
+	if err := w.openLanes(m); err != nil {
+		m.close()
+		return nil, err
+	}
+	if w.memory.reuse {
+		w.kept = m
+		w.store.kept.add(m)
+	}
+	return m, nil
 }
 
 // openLanes fills a merge, and forgets the lanes in which nothing is left.
@@ -129,6 +150,40 @@ func (m *merge) step() error {
 func (m *merge) close() {
 	for _, l := range m.opened {
 		l.rows.Close()
+	}
+}
+
+// merges are those that reads keep open between their pieces. Pebble wants them closed before itself.
+type merges struct {
+	mu   sync.Mutex
+	open map[*merge]struct{}
+}
+
+func (k *merges) add(m *merge) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.open == nil {
+		k.open = map[*merge]struct{}{}
+	}
+	k.open[m] = struct{}{}
+}
+
+// close closes a merge, unless closeAll has.
+func (k *merges) close(m *merge) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, open := k.open[m]; open {
+		delete(k.open, m)
+		m.close()
+	}
+}
+
+func (k *merges) closeAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for m := range k.open {
+		delete(k.open, m)
+		m.close()
 	}
 }
 

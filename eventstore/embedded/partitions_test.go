@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -139,6 +140,41 @@ func TestReadPartition(t *testing.T) {
 					t.Errorf("%s %+v (-want +got)\n%s", partition, read, diff)
 				}
 			}
+		}
+	}
+}
+
+// TestCloseEndsPausedReads: a read for reuse keeps the storage open while its reader handles an event. Closing the log
+// does not wait for it, nor for one that was left early, and leaves nothing of either.
+func TestCloseEndsPausedReads(t *testing.T) {
+	for range 20 {
+		s, err := embedded.Open(memory(vfs.NewMem()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			appendSome(t, s, fmt.Sprint("tab-a-", i), 40)
+		}
+		read := eventstore.PartitionRead{Reuse: true}
+		for _, err := range s.ReadPartition(context.Background(), "tab-a", read) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		seen, ended := 0, error(nil)
+		for _, err := range s.ReadPartition(context.Background(), "tab-a", read) {
+			if ended = err; err != nil {
+				break
+			}
+			if seen++; seen == 100 {
+				if err := s.Close(); err != nil { // Pebble's tells of iterators that are still open
+					t.Fatal(err)
+				}
+			}
+		}
+		if !errors.Is(ended, eventstore.ErrClosed) || seen < 100 || seen == 400 {
+			t.Fatalf("%d events, then %v", seen, ended)
 		}
 	}
 }

@@ -56,6 +56,7 @@ type walk struct {
 	lanes     []lane // those that have something left; nil: along the index
 	names     interner
 	memory    slab
+	kept      *merge // one of the store's kept ones, or nil
 }
 
 const (
@@ -104,11 +105,10 @@ func (w *walk) plan(ctx context.Context, limit int) error {
 // pieceMax is how many events a piece may have: more where many lanes must be opened for it, and fewer where their memory
 // is used again, so that it stays in the processor's cache.
 func (w *walk) pieceMax() int {
-	events := pieceEvents
 	if w.memory.reuse {
-		events = pieceReused
+		return pieceReused
 	}
-	return max(events, laneEvents*len(w.lanes))
+	return max(pieceEvents, laneEvents*len(w.lanes))
 }
 
 func (w *walk) ended() bool { return w.low > w.high }
@@ -132,6 +132,11 @@ func (w *walk) passedAll() {
 
 // run yields what is left, at most limit events if limit is not zero.
 func (w *walk) run(ctx context.Context, limit int, yield func(eventstore.Event, error) bool) {
+	defer func() {
+		if w.kept != nil { // Pebble may need its lock for this, which is held for ever once it has given up
+			go w.store.kept.close(w.kept)
+		}
+	}()
 	left := limit
 	var events []eventstore.Event
 	var err error

@@ -9,12 +9,13 @@ import (
 	"daybook/eventstore"
 )
 
-// Reads take the log in pieces: nothing of Pebble is held while the caller handles an event, however long that takes.
+// Reads take the log in pieces: nothing of Pebble is held while the caller handles an event, however long that takes. But
+// see walk.merged.
 // The first piece is small, for readers that stop early; then they grow.
 const (
 	pieceFirst    = 64
 	pieceEvents   = 2048
-	pieceReused   = 256
+	pieceReused   = 64
 	pieceBytes    = 4 << 20
 	contextStride = 256 // rows between two looks at the context
 )

@@ -30,6 +30,7 @@ type Store struct {
 
 	// using is held for reading around every use of db, in short pieces, so that Close can wait for them.
 	using   sync.RWMutex
+	kept    merges
 	closing sync.Once
 	closed  error // what Close returned
 
@@ -79,6 +80,7 @@ func (s *Store) close() error {
 func (s *Store) release() error {
 	<-s.stopped
 	s.using.Lock() // waits for reads
+	s.kept.closeAll()
 	s.using.Unlock()
 	s.flushes.stop()
 	err := s.failure.error()

@@ -63,8 +63,10 @@ type tenderKey struct {
 type sums struct {
 	tabs, gross, items int64
 	products           sumsBy[*countedProduct, productSums]
-	worded             []*productSums // those of products, by the reader's wordings of lines; nil for one not met
 	tenders            sumsBy[*countedTender, tenderSums]
+	// Some of them again, by the reader's wordings.
+	wordedProducts worded[productSums]
+	wordedTenders  worded[tenderSums]
 }
 
 type productSums struct {
@@ -90,10 +92,28 @@ func (m *sumsBy[K, V]) at(key K) *V {
 	return v
 }
 
-// line returns the day's sums that a line is added to. A wording that was met before need not be looked for.
+// worded are sums by number, nil for one not met: what has its number need not be looked for by its names.
+type worded[V any] []*V
+
+func (w worded[V]) at(number int) *V {
+	if uint(number) >= uint(len(w)) {
+		return nil
+	}
+	return w[number]
+}
+
+// put ignores -1.
+func (w *worded[V]) put(number int, v *V) {
+	if number >= 0 {
+		*w = append(*w, make([]*V, max(0, number+1-len(*w)))...)
+		(*w)[number] = v
+	}
+}
+
+// line returns the day's sums that a line is added to.
 func (f *counterFold) line(day *sums, line *tab.Sold, wording int) *productSums {
-	if wording >= 0 && wording < len(day.worded) && day.worded[wording] != nil {
-		return day.worded[wording]
+	if met := day.wordedProducts.at(wording); met != nil {
+		return met
 	}
 	key := productKey{line.ProductID, line.Category}
 	p := f.products.at(key)
@@ -102,31 +122,39 @@ func (f *counterFold) line(day *sums, line *tab.Sold, wording int) *productSums 
 		p.amountField, p.nameField, p.quantityField = countAmount+of, countName+of, countQuantity+of
 	}
 	found := day.products.at(p)
-	if wording >= 0 {
-		day.worded = append(day.worded, make([]*productSums, max(0, wording+1-len(day.worded)))...)
-		day.worded[wording] = found
-	}
+	day.wordedProducts.put(wording, found)
 	return found
 }
 
-func (f *counterFold) payment(day *sums, payment *tab.Tender) *tenderSums {
+// payment returns the day's sums that a payment is added to.
+func (f *counterFold) payment(day *sums, payment *tab.Tender, wording int) *tenderSums {
+	if met := day.wordedTenders.at(wording); met != nil {
+		return met
+	}
 	t := f.tenders.at(tenderKey{payment.Method, payment.CardCompany})
 	if t.amountField == "" {
 		t.amountField, t.feeField = TenderField(payment.Method, payment.CardCompany), FeeField(payment.Method, payment.CardCompany)
 	}
-	return day.tenders.at(t)
+	found := day.tenders.at(t)
+	day.wordedTenders.put(wording, found)
+	return found
 }
 
-// checkedSum adds until a sum overflows, and remembers that it did.
+// checkedSum remembers that a sum overflowed; nothing that was added counts then.
 type checkedSum struct{ err error }
 
 func (s *checkedSum) add(to *int64, n int64) {
+	sum, err := money.Add(*to, n)
+	if *to = sum; err != nil {
+		s.err = err
+	}
+}
+
+func (s *checkedSum) error() error {
 	if s.err != nil {
-		return
+		return fmt.Errorf("%w: %w", ErrOverflow, s.err)
 	}
-	if *to, s.err = money.Add(*to, n); s.err != nil {
-		s.err = fmt.Errorf("%w: %w", ErrOverflow, s.err)
-	}
+	return nil
 }
 
 func (f *counterFold) Add(e eventstore.Event) error {
@@ -139,10 +167,10 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	sum := checkedSum{}
 	sum.add(&day.tabs, 1)
 	sum.add(&day.gross, closed.Amount)
-	wordings := f.reader.Wordings()
+	ofLines, ofPayments := f.reader.Wordings()
 	for i := range closed.Lines {
 		line := &closed.Lines[i]
-		p := f.line(day, line, wordings[i])
+		p := f.line(day, line, ofLines[i])
 		p.name, p.named = line.Name, f.events
 		sum.add(&p.quantity, line.Quantity)
 		sum.add(&p.amount, line.Amount)
@@ -150,11 +178,11 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	}
 	for i := range closed.Payments {
 		payment := &closed.Payments[i]
-		t := f.payment(day, payment)
+		t := f.payment(day, payment, ofPayments[i])
 		sum.add(&t.amount, payment.Amount)
 		sum.add(&t.fee, payment.Fee)
 	}
-	return sum.err
+	return sum.error()
 }
 
 func (f *counterFold) day(key dayKey) *sums {
@@ -220,7 +248,7 @@ func (s *sums) merge(other *sums) error {
 		sum.add(&to.amount, from.amount)
 		sum.add(&to.fee, from.fee)
 	}
-	return sum.err
+	return sum.error()
 }
 
 // fields is how many the sums have in a period.

@@ -1,6 +1,8 @@
 package tab
 
 import (
+	"slices"
+
 	"daybook/domain/calendar"
 	"daybook/domain/event"
 	"daybook/domain/money"
@@ -14,13 +16,14 @@ import (
 // which product, which kind of payment. The reader remembers what such phrases say, and reads each once
 // (encoded.go).
 type ClosedReader struct {
-	in      encoded // the event that is being read
-	closed  Closed
-	heads   phrases[closedHead]
-	lines   phrases[Sold]   // without figures
-	tenders phrases[Tender] // without figures
-	clock   clock
-	wording []int
+	in        encoded // the event that is being read
+	closed    Closed
+	heads     phrases[closedHead] // each up to its first figure, as those of lines and tenders
+	lines     phrases[Sold]
+	tenders   phrases[Tender]
+	clock     clock
+	ofLines   []int // wordings
+	ofTenders []int
 }
 
 // closedHead is what tabs of the same store and day have in common.
@@ -45,16 +48,14 @@ func (r *ClosedReader) Read(data []byte) (*Closed, error) {
 		return nil, err
 	}
 	r.closed = decoded.(Closed)
-	r.wording = r.wording[:0]
-	for range r.closed.Lines {
-		r.wording = append(r.wording, unworded)
-	}
+	r.ofLines, r.ofTenders = slices.Repeat([]int{unworded}, len(r.closed.Lines)), slices.Repeat([]int{unworded}, len(r.closed.Payments))
 	return &r.closed, nil
 }
 
-// Wordings returns a number for each line of the event that Read returned last: lines with the same number are of the same
-// product, name and category. They count from 0, so that they can be an index; -1 says nothing. Good until the next Read.
-func (r *ClosedReader) Wordings() []int { return r.wording }
+// Wordings returns a number for each line and each payment of the event that Read returned last: lines with the same number
+// are of the same product, name and category, payments with the same number of the same method and card company. Either
+// count from 0, so that they can be an index; -1 says nothing. Good until the next Read.
+func (r *ClosedReader) Wordings() (lines, payments []int) { return r.ofLines, r.ofTenders }
 
 // readClosed is the catalog's entry.
 func readClosed(data []byte) (Event, error) {
@@ -72,31 +73,32 @@ func (r *ClosedReader) readEncoded() bool {
 	in, c := &r.in, &r.closed
 	head := &r.heads.read(in, `{"storeId":"`, readHead).says
 	c.StoreID, c.BusinessDate, c.SettlementDay, c.Currency = head.storeID, head.businessDate, head.settlementDay, head.currency
-	c.Amount = in.number(`,"amount":`)
+	c.Amount = in.integer()
 	in.skip(`,"lines":[`)
-	c.Lines, r.wording = c.Lines[:0], r.wording[:0]
+	c.Lines, r.ofLines = c.Lines[:0], r.ofLines[:0]
 	for more := true; more; more = in.another() {
 		line := r.lines.read(in, `{"productId":"`, readLine)
-		c.Lines, r.wording = append(c.Lines, line.says), append(r.wording, line.number)
+		c.Lines, r.ofLines = append(c.Lines, line.says), append(r.ofLines, line.number)
 		sold := &c.Lines[len(c.Lines)-1]
-		sold.Quantity = in.number(`,"quantity":`)
+		sold.Quantity = in.integer()
 		sold.Amount = in.number(`,"amount":`)
 		in.skip(`}`)
 	}
 	in.skip(`],"payments":[`)
-	c.Payments = c.Payments[:0]
+	c.Payments, r.ofTenders = c.Payments[:0], r.ofTenders[:0]
 	for more := true; more; more = in.another() {
 		begin := `{"method":"`
 		if in.begins(byCard) {
 			begin = byCard
 		}
-		c.Payments = append(c.Payments, r.tenders.read(in, begin, readTender).says)
+		of := r.tenders.read(in, begin, readTender)
+		c.Payments, r.ofTenders = append(c.Payments, of.says), append(r.ofTenders, of.number)
 		tender := &c.Payments[len(c.Payments)-1]
-		tender.Amount = in.number(`,"amount":`)
+		tender.Amount = in.integer()
 		tender.Fee = in.number(`,"fee":`)
 		in.skip(`}`)
 	}
-	at := in.quoted(`],"at":`)
+	at := in.quoted(`],"at":"`)
 	in.skip(`}`)
 	if in.other || in.at != len(in.text) {
 		return false
@@ -107,19 +109,21 @@ func (r *ClosedReader) readEncoded() bool {
 }
 
 func readHead(in *encoded) (head closedHead) {
-	head.storeID = in.str(`{"storeId":`)
-	date, err := calendar.Parse(in.str(`,"businessDate":`))
+	head.storeID = in.str(`{"storeId":"`)
+	date, err := calendar.Parse(in.str(`,"businessDate":"`))
 	in.other = in.other || err != nil
 	head.businessDate = date
 	head.settlementDay = int(in.number(`,"settlementDay":`))
-	head.currency = money.Currency(in.str(`,"currency":`))
+	head.currency = money.Currency(in.str(`,"currency":"`))
+	in.skip(`,"amount":`)
 	return head
 }
 
 func readLine(in *encoded) (line Sold) {
-	line.ProductID = in.str(`{"productId":`)
-	line.Name = in.str(`,"name":`)
-	line.Category = in.str(`,"category":`)
+	line.ProductID = in.str(`{"productId":"`)
+	line.Name = in.str(`,"name":"`)
+	line.Category = in.str(`,"category":"`)
+	in.skip(`,"quantity":`)
 	return line
 }
 
@@ -127,7 +131,8 @@ func readLine(in *encoded) (line Sold) {
 const byCard = `{"method":"` + string(Card) + `","cardCompany":"`
 
 func readTender(in *encoded) (tender Tender) {
-	tender.Method = Method(in.str(`{"method":`))
-	tender.CardCompany = in.optional(`,"cardCompany":`)
+	tender.Method = Method(in.str(`{"method":"`))
+	tender.CardCompany = in.optional(`,"cardCompany":"`)
+	in.skip(`,"amount":`)
 	return tender
 }

@@ -68,15 +68,17 @@ func TestClosedReader(t *testing.T) {
 	}
 }
 
-// Lines that name the same have the same number, from event to event; what is not read as encoded has none.
+// Lines that name the same have the same number, from event to event, and so have payments; what is not read as encoded
+// has none.
 func TestClosedReaderWordings(t *testing.T) {
 	var r tab.ClosedReader
-	read := func(indent bool, names ...string) []int {
+	read := func(indent bool, names ...string) (lines, payments []int) {
 		t.Helper()
 		closed := whole
-		closed.Lines = nil
+		closed.Lines, closed.Payments = nil, nil
 		for i, name := range names {
 			closed.Lines = append(closed.Lines, tab.Sold{ProductID: name[:1], Name: name, Category: "c", Quantity: int64(i)})
+			closed.Payments = append(closed.Payments, tab.Tender{Method: tab.Card, CardCompany: name, Amount: int64(i)})
 		}
 		data, err := event.Encode(closed)
 		if err == nil && indent {
@@ -86,7 +88,7 @@ func TestClosedReaderWordings(t *testing.T) {
 			t.Fatal(err)
 		}
 		agree(t, &r, data)
-		return slices.Clone(r.Wordings())
+		return r.Wordings()
 	}
 	for _, c := range []struct {
 		indent bool
@@ -99,8 +101,8 @@ func TestClosedReaderWordings(t *testing.T) {
 		{false, []string{"a renamed", "b"}, []int{3, 1}},
 		{false, []string{"a renamed"}, []int{3}},
 	} {
-		if got := read(c.indent, c.names...); !slices.Equal(got, c.want) {
-			t.Errorf("%q: %d, want %d", c.names, got, c.want)
+		if lines, payments := read(c.indent, c.names...); !slices.Equal(lines, c.want) || !slices.Equal(payments, c.want) {
+			t.Errorf("%q: lines %d, payments %d, want %d", c.names, lines, payments, c.want)
 		}
 	}
 }
@@ -117,7 +119,7 @@ func TestClosedReaderOfManyNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		agree(t, &r, data)
-		if r.Wordings()[0] >= 0 {
+		if lines, _ := r.Wordings(); lines[0] >= 0 {
 			numbered++
 		}
 	}

@@ -46,29 +46,22 @@ func (e *encoded) begins(literal string) bool {
 	return len(rest) >= len(literal) && string(rest[:len(literal)]) == literal
 }
 
-// str reads a string after a literal.
+// str reads a string after a literal that ends with its quote. An escape, or what would need one, is something else.
 func (e *encoded) str(literal string) string {
 	text := e.quoted(literal)
+	for _, c := range text {
+		e.other = e.other || c == '\\' || c < ' '
+	}
 	e.other = e.other || !utf8.Valid(text)
 	return string(text)
 }
 
-// quoted reads what stands between quotes after a literal. An escape, or what would need one, is something else.
+// quoted reads what stands between a literal that ends with a quote and the next quote.
 func (e *encoded) quoted(literal string) []byte {
 	e.skip(literal)
-	e.skip(`"`)
-	if e.other {
-		return nil
-	}
 	rest := e.text[e.at:]
 	length := bytes.IndexByte(rest, '"')
-	for i := range max(length, 0) {
-		if c := rest[i]; c == '\\' || c < ' ' {
-			length = -1
-			break
-		}
-	}
-	if length < 0 {
+	if e.other || length < 0 {
 		e.other = true
 		return nil
 	}
@@ -88,8 +81,13 @@ func (e *encoded) optional(literal string) string {
 const digitsMax = 19
 
 // number reads a whole number after a literal.
-func (e *encoded) number(literal string) (n int64) {
+func (e *encoded) number(literal string) int64 {
 	e.skip(literal)
+	return e.integer()
+}
+
+// integer reads a whole number.
+func (e *encoded) integer() (n int64) {
 	rest := e.text[e.at:]
 	negative := len(rest) > 0 && rest[0] == '-'
 	if negative {
@@ -217,13 +215,22 @@ func nanoseconds(text []byte) (fraction time.Duration, rest []byte, ok bool) {
 	if text[0] != '.' {
 		return 0, text, true
 	}
-	at := 1
-	for unit := 100 * time.Millisecond; at < len(text) && '0' <= text[at] && text[at] <= '9'; unit /= 10 {
-		fraction += time.Duration(text[at]-'0') * unit
-		at++
+	digits := 0
+	for _, c := range text[1:] {
+		if c -= '0'; c > 9 {
+			break
+		}
+		fraction = fraction*10 + time.Duration(c)
+		digits++
 	}
-	return fraction, text[at:], 1 < at && at <= len(".123456789")
+	if digits == 0 || digits >= len(fractions) {
+		return 0, nil, false
+	}
+	return fraction * fractions[digits], text[1+digits:], true
 }
+
+// fractions are the units of a fraction's last digit, by how many digits it has.
+var fractions = [...]time.Duration{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1}
 
 // sixty reads two digits, 00 to 59; -1 for anything else.
 func sixty(two []byte) int {

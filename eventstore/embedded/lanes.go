@@ -92,7 +92,7 @@ func (w *walk) recorded(l *openLane, p *piece) error {
 	if string(r.typ) != l.typ || PartitionOf(stream) != l.partition {
 		return damage(atPosition(l.position), "an event of stream %s and type %s stands among those of partition %s and type %s", stream, r.typ, l.partition, l.typ)
 	}
-	p.add(r.event(l.position, stream, l.typ, &w.memory))
+	r.into(p.add(len(r.data)+len(r.metadata)), l.position, stream, l.typ, &w.memory)
 	return nil
 }
 

@@ -183,9 +183,11 @@ type piece struct {
 	bytes     int
 }
 
-func (p *piece) add(e eventstore.Event) {
-	p.events = append(p.events, e)
-	p.bytes += len(e.Data) + len(e.Metadata)
+// add makes room for an event with a body of so many bytes.
+func (p *piece) add(bytes int) *eventstore.Event {
+	p.events = append(p.events, eventstore.Event{})
+	p.bytes += bytes
+	return &p.events[len(p.events)-1]
 }
 
 // full counts a row and says whether it was the last for this piece.
@@ -246,7 +248,7 @@ func (w *walk) indexed(rows *rows, position uint64, p *piece) error {
 	if err != nil {
 		return err
 	}
-	p.add(e)
+	*p.add(len(e.Data) + len(e.Metadata)) = e
 	return nil
 }
 

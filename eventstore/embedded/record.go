@@ -85,12 +85,12 @@ func parseRecord(key, value []byte) (r record, err error) {
 	return r, nil
 }
 
-// event copies a record out of the storage's memory.
-func (r record) event(position uint64, stream, typ string, memory *slab) eventstore.Event {
+// into copies a record out of the storage's memory.
+func (r *record) into(e *eventstore.Event, position uint64, stream, typ string, memory *slab) {
 	body := memory.take(len(r.data) + len(r.metadata))
 	n := copy(body, r.data)
 	copy(body[n:], r.metadata)
-	e := eventstore.Event{
+	*e = eventstore.Event{
 		Stream:   stream,
 		Revision: r.revision,
 		Position: place(position),
@@ -102,7 +102,6 @@ func (r record) event(position uint64, stream, typ string, memory *slab) eventst
 	if len(r.metadata) > 0 {
 		e.Metadata = body[n:]
 	}
-	return e
 }
 
 // appendIndexValue makes the value of a p entry.

@@ -81,7 +81,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 // event fetches the event of a stream and type that stands at a position, where there must be one.
 func (s *Store) event(position uint64, stream, typ string, memory *slab) (e eventstore.Event, err error) {
 	err = s.withRecord(position, stream, typ, func(r record) error {
-		e = r.event(position, stream, typ, memory)
+		r.into(&e, position, stream, typ, memory)
 		return nil
 	})
 	return e, err

@@ -18,7 +18,7 @@ import (
 type ClosedReader struct {
 	in        encoded // the event that is being read
 	closed    Closed
-	heads     phrases[closedHead] // each up to its first figure, as those of lines and tenders
+	heads     phrases[closedHead] // up to the first figure, as the phrases below
 	lines     phrases[Sold]
 	tenders   phrases[Tender]
 	clock     clock

@@ -95,7 +95,7 @@ func (e *encoded) integer() (n int64) {
 	}
 	digits := 0
 	for _, c := range rest {
-		if c -= '0'; c > 9 {
+		if c -= '0'; c > 9 { // no digit: it wraps around below 0
 			break
 		}
 		n = n*10 + int64(c)

@@ -56,7 +56,7 @@ type walk struct {
 	lanes     []lane // those that have something left; nil: along the index
 	names     interner
 	memory    slab
-	kept      *merge // one of the store's kept ones, or nil
+	kept      *merge // of the lanes, in a read for reuse, from its first piece on; the store has it, too
 }
 
 const (

@@ -9,9 +9,8 @@ import (
 	"daybook/eventstore"
 )
 
-// Reads take the log in pieces: nothing of Pebble is held while the caller handles an event, however long that takes. But
-// see walk.merged.
-// The first piece is small, for readers that stop early; then they grow.
+// Reads take the log in pieces: nothing of Pebble is held while the caller handles an event, however long that takes (but
+// see walk.merged). The first piece is small, for readers that stop early; then they grow.
 const (
 	pieceFirst    = 64
 	pieceEvents   = 2048

@@ -30,7 +30,7 @@ type Store struct {
 
 	// using is held for reading around every use of db, in short pieces, so that Close can wait for them.
 	using   sync.RWMutex
-	kept    merges
+	kept    merges // what reads hold between their pieces
 	closing sync.Once
 	closed  error // what Close returned
 

@@ -64,6 +64,9 @@ func (c *benchCmd) Run(p *program) (err error) {
 	if err != nil {
 		return err
 	}
+	if c.Scale != 1 {
+		fmt.Fprintf(p.out, "What is to be reached is for scale 1. At scale %g, what does not depend on the amount of data weighs differently.\n", c.Scale)
+	}
 	return c.keep(p, report, file)
 }
 

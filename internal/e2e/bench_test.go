@@ -18,6 +18,9 @@ func TestBench(t *testing.T) {
 	if done.code != 0 {
 		t.Fatalf("exit code %d: %s\n%s", done.code, done.stdout, done.stderr)
 	}
+	if !strings.Contains(done.stdout, "for scale 1. At scale 0.001") {
+		t.Error("nothing tells that the goals are not for this scale")
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,6 @@ func (k dayKey) compare(l dayKey) int {
 
 // countedProduct is one that a fold has met, with what the sums of every period have in common.
 type countedProduct struct {
-	place                                 int // among the fold's products in byte order, once Changes has begun
 	amountField, nameField, quantityField string
 	name                                  string // as it was written last,
 	row                                   []byte // as JSON
@@ -49,10 +48,7 @@ type countedProduct struct {
 type productKey struct{ id, category string }
 
 // countedTender is a kind of payment that a fold has met.
-type countedTender struct {
-	place                 int // as a product's
-	amountField, feeField string
-}
+type countedTender struct{ amountField, feeField string }
 
 type tenderKey struct {
 	method      tab.Method
@@ -205,7 +201,6 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 			}
 		}
 	}
-	f.order()
 	size := 0
 	for _, p := range periods {
 		size += p.fields()
@@ -217,16 +212,6 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 		}
 	}
 	return changes, nil
-}
-
-// order gives products and tenders their places: names are compared once, not in every period.
-func (f *counterFold) order() {
-	for i, p := range slices.SortedFunc(maps.Values(f.products), func(a, b *countedProduct) int { return strings.Compare(a.amountField, b.amountField) }) {
-		p.place = i
-	}
-	for i, t := range slices.SortedFunc(maps.Values(f.tenders), func(a, b *countedTender) int { return strings.Compare(a.amountField, b.amountField) }) {
-		t.place = i
-	}
 }
 
 // merge adds other sums of the same batch. Of two names of a product, the later one stays.
@@ -259,8 +244,8 @@ func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {
 	add := func(field string, n int64) {
 		changes = append(changes, Change{Partition: partition, Field: field, Op: Add, Delta: n})
 	}
-	products := slices.SortedFunc(maps.Keys(s.products), func(a, b *countedProduct) int { return a.place - b.place })
-	tenders := slices.SortedFunc(maps.Keys(s.tenders), func(a, b *countedTender) int { return a.place - b.place })
+	products := slices.SortedFunc(maps.Keys(s.products), func(a, b *countedProduct) int { return strings.Compare(a.amountField, b.amountField) })
+	tenders := slices.SortedFunc(maps.Keys(s.tenders), func(a, b *countedTender) int { return strings.Compare(a.amountField, b.amountField) })
 	for _, p := range products {
 		add(p.amountField, s.products[p].amount)
 	}

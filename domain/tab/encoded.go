@@ -87,20 +87,13 @@ func (e *encoded) number(literal string) int64 {
 }
 
 // integer reads a whole number.
-func (e *encoded) integer() (n int64) {
+func (e *encoded) integer() int64 {
 	rest := e.text[e.at:]
 	negative := len(rest) > 0 && rest[0] == '-'
 	if negative {
 		rest = rest[1:]
 	}
-	digits := 0
-	for _, c := range rest {
-		if c -= '0'; c > 9 { // no digit: it wraps around below 0
-			break
-		}
-		n = n*10 + int64(c)
-		digits++
-	}
+	n, digits := decimal(rest)
 	if digits == 0 || digits >= digitsMax || digits > 1 && rest[0] == '0' {
 		e.other = true
 	}
@@ -109,6 +102,19 @@ func (e *encoded) integer() (n int64) {
 		return -n
 	}
 	return n
+}
+
+// decimal reads the digits that text begins with, and says how many they are. The number of digitsMax of them or more may
+// be wrong.
+func decimal(text []byte) (n int64, digits int) {
+	for _, c := range text {
+		if c -= '0'; c > 9 { // no digit: what is below '0' wraps around
+			break
+		}
+		n = n*10 + int64(c)
+		digits++
+	}
+	return n, digits
 }
 
 // another says whether a list goes on, and passes the comma.
@@ -215,18 +221,11 @@ func nanoseconds(text []byte) (fraction time.Duration, rest []byte, ok bool) {
 	if text[0] != '.' {
 		return 0, text, true
 	}
-	digits := 0
-	for _, c := range text[1:] {
-		if c -= '0'; c > 9 {
-			break
-		}
-		fraction = fraction*10 + time.Duration(c)
-		digits++
-	}
+	n, digits := decimal(text[1:])
 	if digits == 0 || digits >= len(fractions) {
 		return 0, nil, false
 	}
-	return fraction * fractions[digits], text[1+digits:], true
+	return time.Duration(n) * fractions[digits], text[1+digits:], true
 }
 
 // fractions are the units of a fraction's last digit, by how many digits it has.

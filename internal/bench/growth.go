@@ -43,6 +43,9 @@ func growth(ctx context.Context, r *run, result *Result) error {
 		if err != nil {
 			return err
 		}
+		if err := r.giveBack(ctx, b); err != nil {
+			return err
+		}
 		at := fmt.Sprintf(", %d tabs", b.month.tabs)
 		result.once(growthMemory+at, "MiB", memory)
 		result.atMost(growthMemory+at, "MiB", memory, memoryMaxMiB)
@@ -61,7 +64,7 @@ func offLine(x, y []float64) float64 {
 	return math.Abs(y[1]-should) / should
 }
 
-// monthAt returns the month at a multiple of the run's scale, which is closed by rebuildMemory.
+// monthAt returns the month at a multiple of the run's scale. The caller gives it back.
 func (r *run) monthAt(ctx context.Context, factor float64) (*books, error) {
 	if factor == 1 {
 		return r.month(ctx)
@@ -82,8 +85,8 @@ func (r *run) growthAt(ctx context.Context, result *Result, b *books) (_ []Figur
 }
 
 // rebuildMemory returns the peak of resident memory of 'daybook rebuild counters', run twice in a process of its own:
-// the first builds, the second also compares with what is there. It closes the books, and opens the shared ones again.
-func (r *run) rebuildMemory(ctx context.Context, b *books) (peakMiB float64, err error) {
+// the first builds, the second also compares with what is there. It closes the books.
+func (r *run) rebuildMemory(ctx context.Context, b *books) (peakMiB float64, _ error) {
 	if err := b.close(); err != nil {
 		return 0, err
 	}
@@ -94,11 +97,16 @@ func (r *run) rebuildMemory(ctx context.Context, b *books) (peakMiB float64, err
 		}
 		peakMiB = max(peakMiB, peak)
 	}
-	if b != r.shared { // nobody else verifies these
-		return peakMiB, errors.Join(r.verify(ctx, b.config), os.RemoveAll(b.config.Data))
+	return peakMiB, nil
+}
+
+// giveBack takes closed books. It opens the shared ones again, and verifies and removes others.
+func (r *run) giveBack(ctx context.Context, b *books) (err error) {
+	if b != r.shared {
+		return errors.Join(r.verify(ctx, b.config), os.RemoveAll(b.config.Data))
 	}
 	b.App, err = app.Open(b.config)
-	return peakMiB, err
+	return err
 }
 
 // memoryEvery is how often a process is asked for its peak. The kernel keeps the peak, so only growth in the last moment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"daybook/eventstore"
 )
@@ -165,3 +166,21 @@ var (
 	// ErrSinkClosed: the sink was closed.
 	ErrSinkClosed = errors.New("sink is closed")
 )
+
+// CallEnded is for sinks on a network: it returns why a call may not go on, or why it failed if that was only because its
+// caller hung up. That is the context's error, or ErrSinkClosed once the sink's life is over; nil if neither is the case.
+//
+// A context whose deadline has passed has ended, even if its timer is late: a connection's timer, which is set to the same
+// instant, may go off first. CallEnded waits for it then.
+func CallEnded(ctx, life context.Context) error {
+	if deadline, has := ctx.Deadline(); has && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case life.Err() != nil:
+		return ErrSinkClosed
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -45,6 +46,17 @@ func TestServerDies(t *testing.T) {
 
 func TestNetwork(t *testing.T) {
 	sinktest.RunNetwork(t, database(t), func(t testing.TB, address string) projections.Sink { return open(t, address) })
+}
+
+// TestConnectionTimesOutFirst: that a connection noticed the end of our patience before our context did is not
+// PostgreSQL's failure.
+func TestConnectionTimesOutFirst(t *testing.T) {
+	sink := open(t, database(t))
+	defer sink.Close()
+	err := sink.call(sinktest.LateContext(t), func(context.Context) error { return os.ErrDeadlineExceeded })
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, projections.ErrSinkUnavailable) {
+		t.Fatalf("error is %v", err)
+	}
 }
 
 // TestConnectionsDie cuts connections on the server's side while batches are applied by two sinks against each other.

@@ -99,22 +99,16 @@ func (s *Sink) Close() error {
 
 // call runs fn with a context that ends with the caller's or the sink's, and says what an error of it means.
 func (s *Sink) call(ctx context.Context, fn func(context.Context) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := projections.CallEnded(ctx, s.life); err != nil {
 		return err
-	}
-	if s.life.Err() != nil {
-		return projections.ErrSinkClosed
 	}
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
 	err := meaning(fn(within))
 	if errors.Is(err, projections.ErrSinkUnavailable) { // perhaps only because we hung up
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case s.life.Err() != nil:
-			return projections.ErrSinkClosed
+		if ended := projections.CallEnded(ctx, s.life); ended != nil {
+			return ended
 		}
 	}
 	return err

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -76,23 +75,12 @@ func TestNetwork(t *testing.T) {
 	sinktest.RunNetwork(t, services.Redis(t), func(t testing.TB, address string) projections.Sink { return open(t, address) })
 }
 
-// lateContext is a context whose timer goes off after its deadline, as a busy machine's may.
-type lateContext struct {
-	context.Context
-	deadline time.Time
-}
-
-func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }
-
 // TestConnectionTimesOutFirst: that a connection noticed the end of our patience before our context did is not
 // Redis's failure.
 func TestConnectionTimesOutFirst(t *testing.T) {
 	sink := open(t, services.Redis(t))
 	defer sink.Close()
-	inner, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	ctx := lateContext{inner, time.Now()}
-	_, err := call(ctx, sink, func(context.Context) (struct{}, error) { return struct{}{}, os.ErrDeadlineExceeded })
+	_, err := call(sinktest.LateContext(t), sink, func(context.Context) (struct{}, error) { return struct{}{}, os.ErrDeadlineExceeded })
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, projections.ErrSinkUnavailable) {
 		t.Fatalf("error is %v", err)
 	}

@@ -109,11 +109,8 @@ func (s *Sink) Close() error {
 // call runs fn and says what an error of it means. It does not wait for fn longer than for the end of the context or
 // the sink: go-redis looks at deadlines, but not at cancellation.
 func call[Answer any](ctx context.Context, s *Sink, fn func(context.Context) (Answer, error)) (answer Answer, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := projections.CallEnded(ctx, s.life); err != nil {
 		return answer, err
-	}
-	if s.life.Err() != nil {
-		return answer, projections.ErrSinkClosed
 	}
 	type result struct {
 		answer Answer
@@ -133,15 +130,8 @@ func call[Answer any](ctx context.Context, s *Sink, fn func(context.Context) (An
 		return answer, projections.ErrSinkClosed
 	}
 	if errors.Is(err, projections.ErrSinkUnavailable) { // perhaps only because we hung up
-		// A connection's timer, set to the context's deadline, may go off just before the context's own.
-		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			<-ctx.Done()
-		}
-		switch {
-		case ctx.Err() != nil:
-			return answer, ctx.Err()
-		case s.life.Err() != nil:
-			return answer, projections.ErrSinkClosed
+		if ended := projections.CallEnded(ctx, s.life); ended != nil {
+			return answer, ended
 		}
 	}
 	return answer, err

@@ -180,3 +180,18 @@ func RunDeaths(t *testing.T, sink projections.Sink, kill func() error) {
 		}
 	}
 }
+
+// LateContext is a context whose deadline has passed and whose timer has not gone off yet, as on a busy machine.
+func LateContext(t testing.TB) context.Context {
+	t.Helper()
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	t.Cleanup(cancel)
+	return lateContext{soon, time.Now()}
+}
+
+type lateContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c lateContext) Deadline() (time.Time, bool) { return c.deadline, true }

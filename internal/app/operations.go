@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
@@ -21,7 +22,8 @@ type Operation struct {
 	run  func(ctx context.Context, a *App, args json.RawMessage, file io.Reader, progress Progress) (any, error)
 }
 
-// Progress is told how far the work called label has come.
+// Progress is told how far the work called label has come. An operation may tell it from several goroutines; who listens
+// hears one at a time, though not always in order.
 type Progress func(label string, done, total uint64)
 
 // operations are all operations, by name.
@@ -33,8 +35,18 @@ func operation[A any](name string, run func(ctx context.Context, a *App, args A,
 		if err := json.Unmarshal(raw, &args); err != nil {
 			return nil, err
 		}
-		return run(ctx, a, args, file, progress)
+		return run(ctx, a, args, file, oneAtATime(progress))
 	}}
+}
+
+// oneAtATime lets work that goes on in many goroutines tell of its progress from any of them.
+func oneAtATime(progress Progress) Progress {
+	var mu sync.Mutex
+	return func(label string, done, total uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		progress(label, done, total)
+	}
 }
 
 // ModelsArgs names read models; none means all.

@@ -45,7 +45,7 @@ var (
 	ErrNoLines     = refusal.New(refusal.Invalid, "lines_required", "an order has at least one line")
 	ErrLines       = refusal.New(refusal.Invalid, "too_many_lines", "an order may have 200 lines, a tab 1000")
 	ErrQuantity    = refusal.New(refusal.Invalid, "invalid_quantity", "a quantity is 1 to 10000000")
-	ErrTooLarge    = refusal.New(refusal.Invalid, "amount_too_large", "a tab may amount to 1000000000000000 minor units")
+	ErrTooLarge    = refusal.New(refusal.Invalid, "amount_too_large", "a tab may amount to 1000000000000 minor units")
 	ErrUnknown     = refusal.New(refusal.Unknown, "tab_not_found", "there is no such tab")
 	ErrClosed      = refusal.New(refusal.Conflict, "tab_closed", "the tab is closed")
 	ErrMethod      = refusal.New(refusal.Invalid, "invalid_method", "method is CASH or CARD")

@@ -1,8 +1,10 @@
 package tab_test
 
 import (
+	"errors"
 	"math"
 	"slices"
+	"testing"
 
 	"daybook/domain/menu"
 	"daybook/domain/tab"
@@ -62,10 +64,10 @@ func withLines(n int) events {
 	return append(events{opened}, slices.Repeat(events{manyPlaced("o", 100)}, n)...)
 }
 
-// dear costs as much as any product may.
-var dear = menu.Product{ProductID: "7", Name: "Gold leaf", Category: menu.MainMenu, Price: menu.PriceMax}
+// dear costs so much that ten lines of it, each of the largest quantity, are the largest tab.
+var dear = menu.Product{ProductID: "7", Name: "Gold leaf", Category: menu.MainMenu, Price: 10_000}
 
-const dearest = menu.PriceMax * tab.QuantityMax // the largest line: a tenth of the largest tab
+const dearest = 10_000 * tab.QuantityMax // a line of it
 
 // beyond costs what no menu offers.
 var beyond = menu.Product{ProductID: "8", Name: "The Moon", Category: menu.MainMenu, Price: math.MaxInt64}
@@ -87,7 +89,7 @@ var orderLimits = []tabCase{
 	{
 		Name: "the largest amount",
 		When: order("o1", slices.Repeat([]tab.Item{item(dear, tab.QuantityMax)}, 10)...),
-		Then: events{opened, placed("o1", 1_000_000_000_000_000, slices.Repeat([]tab.Line{line(dear, tab.QuantityMax, dearest)}, 10)...)},
+		Then: events{opened, placed("o1", 1_000_000_000_000, slices.Repeat([]tab.Line{line(dear, tab.QuantityMax, dearest)}, 10)...)},
 	},
 	{
 		Name: "more than the largest amount in one order",
@@ -100,4 +102,22 @@ var orderLimits = []tabCase{
 	},
 	{Name: "a line that no number holds", When: order("o1", item(beyond, 2)), Refused: tab.ErrTooLarge},
 	{Name: "lines whose sum no number holds", When: order("o1", item(beyond, 1), item(beyond, 1)), Refused: tab.ErrTooLarge},
+}
+
+// TestTabFromBeforeTheLimit: what the log holds beyond the limit still folds; the tab can be paid, and takes no more.
+func TestTabFromBeforeTheLimit(t *testing.T) {
+	const amount = 1_000_000_000_000_000
+	s := tab.Decider.Fold(tab.State{}, opened, placed("o1", amount, line(dear, tab.QuantityMax, amount)))
+	if s.Due() != amount {
+		t.Errorf("%d are due", s.Due())
+	}
+	for _, p := range []menu.Product{drink, water} {
+		if _, err := tab.Decide(s, order("o2", item(p, 1))); !errors.Is(err, tab.ErrTooLarge) {
+			t.Errorf("an order of %s: %v", p.Name, err)
+		}
+	}
+	events, err := tab.Decide(s, card("m1", "K", 0))
+	if s = tab.Decider.Fold(s, events...); err != nil || !s.Closed || s.Paid != amount {
+		t.Errorf("paid %d: %+v, %v", s.Paid, events, err)
+	}
 }

@@ -14,12 +14,13 @@ import (
 	"daybook/domain/money"
 )
 
-// Limits of a tab. The amounts leave room for thousands of the largest tabs in one sum of int64.
+// Limits of what a tab takes. An int64 holds the sum of nine million of the largest tabs, so no figure overflows. A tab
+// from before a limit may be beyond it: it still folds and can be paid, and takes no more.
 const (
-	QuantityMax   = 10_000_000            // of one line
-	OrderLinesMax = 200                   // of one order
-	TabLinesMax   = 1000                  // of all orders of one tab
-	AmountMax     = 1_000_000_000_000_000 // of one tab, minor units
+	QuantityMax   = 10_000_000        // of one line
+	OrderLinesMax = 200               // of one order
+	TabLinesMax   = 1000              // of all orders of one tab
+	AmountMax     = 1_000_000_000_000 // of one tab, minor units
 )
 
 // Method is how money was given.

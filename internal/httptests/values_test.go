@@ -37,7 +37,7 @@ const bad = http.StatusBadRequest
 func TestOrderRules(t *testing.T) {
 	t.Parallel()
 	r := newRestaurant(t)
-	dear := r.product(t, "Dear", "MAIN_MENU", 10_000_000)
+	dear := r.product(t, "Dear", "MAIN_MENU", 10_000)
 	lines := func(n int) call {
 		var all []any
 		for range n {
@@ -74,7 +74,7 @@ func TestOrderRules(t *testing.T) {
 	r.checkFaults(t, []fault{{"above the tab's limit", other.ordering(1, r.coffee), bad, "amount_too_large", false}})
 	free := r.product(t, "Water", "DRINK", 0)
 	other.order(t, 10_000_000, free)
-	if paid := r.pay(t, tab, `{"method":"CARD","cardCompany":"S"}`); paid.Amount != 1_000_000_000_000_000 || paid.Fee != 8_000_000_000_000 {
+	if paid := r.pay(t, tab, `{"method":"CARD","cardCompany":"S"}`); paid.Amount != 1_000_000_000_000 || paid.Fee != 8_000_000_000 {
 		t.Errorf("the largest tab: %+v", paid)
 	}
 }

@@ -222,6 +222,21 @@ type PartitionRead struct {
 	Reuse bool
 }
 
+// Indexed is a Store that knows for ever by the id of its first event whether an append was taken, wherever that
+// event stands. It is what makes a command happen once across streams in one step.
+type Indexed interface {
+	Store
+
+	// Find returns the first event of the append that began with an id, and whether there is one. If several plain
+	// appends began with it, the newest is returned.
+	Find(ctx context.Context, id uuid.UUID) (Event, bool, error)
+
+	// AppendOnce is Append, but returns ErrTaken, and writes nothing, if an append that began with the same id was taken
+	// before, by whichever method and in whichever stream. The repetition that Append answers with the old places is
+	// answered so here, too. Of several calls at once with one id, one writes.
+	AppendOnce(ctx context.Context, stream string, expected Revision, events []NewEvent) (Appended, error)
+}
+
 // Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.
 type Subscription interface {
 	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. After an error of its
@@ -249,6 +264,8 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("event store is closed")
+	// ErrTaken: an append that began with this id was taken before. Find it.
+	ErrTaken = errors.New("an append with this id was taken before")
 	// ErrUnavailable: the store cannot be reached or cannot write now. The outcome of an append is unknown.
 	ErrUnavailable = errors.New("event store is unavailable")
 )

@@ -13,6 +13,7 @@ type request struct {
 	ctx      context.Context
 	stream   string
 	expected eventstore.Revision
+	once     bool // unless an append with this first id was taken before
 	drafts   []draft
 	types    []string
 	ids      []uuid.UUID
@@ -38,7 +39,11 @@ func newRequest(ctx context.Context, stream string, expected eventstore.Revision
 		answer:   make(chan answer, 1),
 	}
 	for i, e := range events {
-		r.drafts[i] = newDraft(stream, expected+1+eventstore.Revision(i), e)
+		version := byte(recordPlain)
+		if i == 0 {
+			version = recordFirst
+		}
+		r.drafts[i] = newDraft(version, stream, expected+1+eventstore.Revision(i), e)
 		r.types[i], r.ids[i] = e.Type, e.ID
 		r.bytes += len(r.drafts[i].body) + trailerBytes
 	}
@@ -53,6 +58,15 @@ func (r *request) last() eventstore.Revision {
 // Append is eventstore.Store's. After a failed write it returns eventstore.ErrUnavailable, or a *eventstore.Corruption
 // if that was why, until the log is opened again.
 func (s *Store) Append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.NewEvent) (eventstore.Appended, error) {
+	return s.append(ctx, stream, expected, events, false)
+}
+
+// AppendOnce is eventstore.Indexed's. Its errors are Append's, and eventstore.ErrTaken.
+func (s *Store) AppendOnce(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.NewEvent) (eventstore.Appended, error) {
+	return s.append(ctx, stream, expected, events, true)
+}
+
+func (s *Store) append(ctx context.Context, stream string, expected eventstore.Revision, events []eventstore.NewEvent, once bool) (eventstore.Appended, error) {
 	if err := s.usable(ctx); err != nil {
 		return eventstore.Appended{}, err
 	}
@@ -60,6 +74,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 		return eventstore.Appended{}, err
 	}
 	r := newRequest(ctx, stream, expected, events)
+	r.once = once
 	select {
 	case s.queue <- r:
 	case <-ctx.Done():

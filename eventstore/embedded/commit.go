@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
 
 	"daybook/eventstore"
 )
@@ -57,6 +58,7 @@ type group struct {
 	requests []*request
 	answers  []answer
 	written  map[string]eventstore.Revision // streams' last revisions as the group makes them
+	began    map[uuid.UUID]bool             // the first ids of its appends
 	last     uint64                         // position
 	bytes    int
 	created  time.Time
@@ -66,7 +68,7 @@ type group struct {
 // only after this group is written, if it met one.
 func (w *writer) gather(r *request) (held *request) {
 	s := w.store
-	w.group = group{batch: s.db.NewBatch(), written: map[string]eventstore.Revision{}, last: s.head.Load(), created: s.options.Now()}
+	w.group = group{batch: s.db.NewBatch(), written: map[string]eventstore.Revision{}, began: map[uuid.UUID]bool{}, last: s.head.Load(), created: s.options.Now()}
 	for range groupRequestsMax {
 		if !w.admit(r) {
 			return r
@@ -99,7 +101,12 @@ func (w *writer) admit(r *request) bool {
 	switch {
 	case err != nil:
 		return refuse(err)
+	case actual == r.expected && r.once && w.group.began[r.ids[0]]:
+		return false
 	case actual == r.expected:
+		if err := w.taken(r); err != nil {
+			return refuse(err)
+		}
 		if err := w.add(r); err != nil {
 			return refuse(w.store.fail(err))
 		}
@@ -134,6 +141,18 @@ func (w *writer) revision(stream string) (eventstore.Revision, error) {
 	return revision, err
 }
 
+// taken returns eventstore.ErrTaken for a request that wants to be the only one of its id, and is not.
+func (w *writer) taken(r *request) error {
+	if !r.once {
+		return nil
+	}
+	_, found, err := w.store.positionOf(r.ids[0])
+	if err == nil && found {
+		err = eventstore.ErrTaken
+	}
+	return err
+}
+
 func (w *writer) add(r *request) error {
 	g := &w.group
 	partition := PartitionOf(r.stream)
@@ -144,12 +163,22 @@ func (w *writer) add(r *request) error {
 			return err
 		}
 	}
+	if err := w.addID(r.ids[0], g.last-uint64(len(r.drafts))+1); err != nil {
+		return err
+	}
 	g.bytes += r.bytes
 	g.written[r.stream] = r.last()
 	w.heads.put(r.stream, r.last())
 	g.requests = append(g.requests, r)
 	g.answers = append(g.answers, answer{appended: eventstore.Appended{Revision: r.last(), Position: place(g.last)}})
 	return nil
+}
+
+func (w *writer) addID(id uuid.UUID, position uint64) error {
+	var buffer [numberBytes + checksumBytes]byte
+	w.key = appendIDKey(w.key[:0], id)
+	w.group.began[id] = true
+	return w.group.batch.Set(w.key, appendIDValue(buffer[:0], w.key, position), nil)
 }
 
 func (w *writer) addEvent(d draft, typ, stream, partition string, revision eventstore.Revision) error {

@@ -139,6 +139,17 @@ func TestDamage(t *testing.T) {
 		{"record without a type in its key", func(db *pebble.DB) error {
 			return sealed(db, bodyKey("tab-a", "type1.v1", 2), key('e', "tab-a", 2))
 		}, "tab-a", false, false, true},
+		{"entry by id gone", func(db *pebble.DB) error { return db.Delete(firstIDKey(db), nil) }, "position 1", false, false, false},
+		{"bit of an entry by id", func(db *pebble.DB) error { return flip(db, firstIDKey(db), 2) }, "id ", false, false, false},
+		{"entry by id that points elsewhere", func(db *pebble.DB) error {
+			k := firstIDKey(db)
+			return db.Set(k, summed(k, binary.BigEndian.AppendUint64(nil, 3)), nil)
+		}, "position 3", false, false, false},
+		{"entry of an id that no event has", func(db *pebble.DB) error {
+			k := append([]byte{'i'}, make([]byte, 16)...)
+			return db.Set(k, summed(k, binary.BigEndian.AppendUint64(nil, 3)), nil)
+		}, "position 3", false, false, false},
+		{"entry by an id that is none", func(db *pebble.DB) error { return db.Set([]byte("i-short"), nil, nil) }, `"i-short"`, false, false, false},
 		{"foreign key", func(db *pebble.DB) error { return db.Set([]byte("quite other"), []byte("x"), nil) }, `"quite other"`, false, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -164,6 +175,17 @@ func TestDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// firstIDKey is the entry by the id of the log's first event.
+func firstIDKey(db *pebble.DB) []byte {
+	record, closer, err := db.Get(bodyKey("tab-a", "type0.v1", 1))
+	if err != nil {
+		panic(err)
+	}
+	defer closer.Close()
+	at := 1 + 1 + len("type0.v1") + 1 + len("tab-a-1") + 8
+	return append([]byte{'i'}, record[at:at+16]...)
 }
 
 // damagedLog has two streams in one partition and one in another, five events each, and a fault.

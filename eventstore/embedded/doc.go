@@ -9,6 +9,10 @@
 //	s <stream> 0 <revision>               its position and type
 //	p <position>                          its type and stream
 //
+// and the first event of an append has a fourth, by which the append is found again for ever:
+//
+//	i <event id>                          its position
+//
 // A partition is a stream's name up to (not including) its second '-': "tab-S" for "tab-S-T.1". Its records of one type
 // are a lane: they lie side by side in log order and are read as a range, without a look at any other, so what folds
 // one type of many pays for that type alone. What reads several lanes merges them by position. The small p entries let

@@ -37,20 +37,32 @@ func open(t testing.TB, options embedded.Options) *embedded.Store {
 }
 
 func TestContractInMemory(t *testing.T) {
-	options := map[eventstore.Store]embedded.Options{}
-	eventstoretest.Run(t, func(t *testing.T) eventstore.Store {
+	openNew, options := inMemory()
+	eventstoretest.Run(t, openNew, options)
+}
+
+func TestIndexedContractInMemory(t *testing.T) {
+	openNew, options := inMemory()
+	eventstoretest.RunIndexed(t, openNew, options)
+}
+
+// inMemory is how the suites make logs in memory, and open them again.
+func inMemory() (func(*testing.T) eventstore.Store, eventstoretest.Options) {
+	of := map[eventstore.Store]embedded.Options{}
+	openNew := func(t *testing.T) eventstore.Store {
 		o := memory(vfs.NewMem())
 		s := open(t, o)
-		options[s] = o
+		of[s] = o
 		return s
-	}, eventstoretest.Options{Reopen: func(t *testing.T, old eventstore.Store) eventstore.Store {
+	}
+	return openNew, eventstoretest.Options{Reopen: func(t *testing.T, old eventstore.Store) eventstore.Store {
 		if err := old.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s := open(t, options[old])
-		options[s] = options[old]
+		s := open(t, of[old])
+		of[s] = of[old]
 		return s
-	}})
+	}}
 }
 
 func TestContractOnDisk(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 )
 
@@ -14,6 +16,7 @@ import (
 const (
 	tagBody   = 'e'
 	tagMeta   = 'm'
+	tagID     = 'i'
 	tagIndex  = 'p'
 	tagStream = 's'
 )
@@ -63,6 +66,8 @@ func appendIndexKey(b []byte, position uint64) []byte {
 	return appendNumber(append(b, tagIndex), position)
 }
 
+func appendIDKey(b []byte, id uuid.UUID) []byte { return append(append(b, tagID), id[:]...) }
+
 // splitBody takes a body key apart. ok is false for a key that this package cannot have written.
 func splitBody(key []byte) (partition, typ []byte, position uint64, ok bool) {
 	names, position, ok := splitNamed(key)
@@ -92,6 +97,13 @@ func splitIndex(key []byte) (position uint64, ok bool) {
 		return 0, false
 	}
 	return binary.BigEndian.Uint64(key[1:]), true
+}
+
+func splitID(key []byte) (id uuid.UUID, ok bool) {
+	if len(key) != 1+len(id) {
+		return id, false
+	}
+	return uuid.UUID(key[1:]), true
 }
 
 func place(position uint64) eventstore.Position {

@@ -23,8 +23,9 @@ const (
 // format counts changes of what is stored that an older program would misread. Append-only:
 //
 //	1  records by partition; in no version
-//	2  records by partition and type, as in the package comment
-const format = 2
+//	2  records by partition and type
+//	3  appends by the id of their first event, as in the package comment
+const format = 3
 
 // mark is the content of the mark file: one line of JSON, one line with its CRC32C. Later formats keep that shape.
 type mark struct {

@@ -124,8 +124,8 @@ func (s *Store) open(isNew bool) error {
 	}
 	if m.State == creating {
 		err = s.create(m)
-	} else {
-		err = s.reopen(m)
+	} else if err = s.reopen(m); err == nil {
+		err = s.upgrade(&m)
 	}
 	if err != nil {
 		return trouble(dir, err)

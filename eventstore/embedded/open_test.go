@@ -81,7 +81,7 @@ func TestOpenTakesAFreshVolume(t *testing.T) {
 
 func TestOpenRefusesANewerFormat(t *testing.T) {
 	dir := closedLog(t)
-	writeMark(t, dir, `{"Format":3,"Identity":"x","State":"closed","Head":0,"Checked":0,"New":true}`)
+	writeMark(t, dir, `{"Format":4,"Identity":"x","State":"closed","Head":0,"Checked":0,"New":true}`)
 	if _, err := embedded.Open(embedded.Options{Dir: dir, Logger: quiet}); !errors.Is(err, embedded.ErrFormat) {
 		t.Errorf("got %v", err)
 	}

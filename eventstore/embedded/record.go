@@ -13,8 +13,12 @@ import (
 	"daybook/eventstore"
 )
 
-// recordVersion is the first byte of every record. A record of another version is refused, not guessed at.
-const recordVersion = 1
+// The first byte of every record is its version. A record of another version is refused, not guessed at. The two differ
+// in what stands beside the record only.
+const (
+	recordPlain = 1 // of a log of format 2, or not the first of its append
+	recordFirst = 2 // the first of its append: it has an entry by its id
+)
 
 const checksumBytes = 4
 
@@ -31,10 +35,10 @@ type draft struct {
 	sum  uint32 // CRC32C of body
 }
 
-func newDraft(stream string, revision eventstore.Revision, e eventstore.NewEvent) draft {
+func newDraft(version byte, stream string, revision eventstore.Revision, e eventstore.NewEvent) draft {
 	size := 1 + 5*binary.MaxVarintLen32 + len(e.Type) + len(stream) + numberBytes + len(e.ID) + len(e.Data) + len(e.Metadata)
 	b := make([]byte, 0, size)
-	b = append(b, recordVersion)
+	b = append(b, version)
 	b = appendBlob(b, e.Type)
 	b = appendBlob(b, stream)
 	b = appendNumber(b, uint64(revision))
@@ -58,6 +62,7 @@ func appendBlob[T string | []byte](b []byte, blob T) []byte {
 
 // record is a stored record's view: its slices lie in the bytes it was parsed from.
 type record struct {
+	first                       bool // of its append
 	typ, stream, data, metadata []byte
 	revision                    eventstore.Revision
 	id                          uuid.UUID
@@ -71,8 +76,11 @@ func parseRecord(key, value []byte) (r record, err error) {
 		return r, err
 	}
 	in := reader{rest: value}
-	if version := in.take(1); !in.bad && version[0] != recordVersion {
-		return r, fmt.Errorf("record version %d is not known", version[0])
+	if version := in.take(1); !in.bad {
+		if version[0] != recordPlain && version[0] != recordFirst {
+			return r, fmt.Errorf("record version %d is not known", version[0])
+		}
+		r.first = version[0] == recordFirst
 	}
 	r.typ, r.stream = in.blob(), in.blob()
 	r.revision = eventstore.Revision(in.number())
@@ -140,6 +148,24 @@ func parseStreamValue(key, value []byte) (position uint64, typ []byte, err error
 		return 0, nil, errors.New("stream entry is malformed")
 	}
 	return binary.BigEndian.Uint64(value), value[numberBytes:], nil
+}
+
+// appendIDValue makes the value of an i entry.
+func appendIDValue(b, key []byte, position uint64) []byte {
+	start := len(b)
+	b = appendNumber(b, position)
+	return appendSum(b, b[start:], key)
+}
+
+func parseIDValue(key, value []byte) (position uint64, err error) {
+	value, err = checked(key, value)
+	if err != nil {
+		return 0, err
+	}
+	if len(value) != numberBytes {
+		return 0, errors.New("entry by id is malformed")
+	}
+	return binary.BigEndian.Uint64(value), nil
 }
 
 func appendSum(b, value, key []byte) []byte {

@@ -13,7 +13,7 @@ import (
 	"daybook/eventstore"
 )
 
-// Store is an open log. It is an eventstore.Partitioned; Check is beyond that port.
+// Store is an open log. It is an eventstore.Partitioned and an eventstore.Indexed; Check is beyond these ports.
 type Store struct {
 	options  Options
 	identity string
@@ -38,7 +38,10 @@ type Store struct {
 	flushes flushes
 }
 
-var _ eventstore.Partitioned = (*Store)(nil)
+var (
+	_ eventstore.Partitioned = (*Store)(nil)
+	_ eventstore.Indexed     = (*Store)(nil)
+)
 
 // Identity returns the random name that the log got when it was made.
 func (s *Store) Identity(ctx context.Context) (string, error) {

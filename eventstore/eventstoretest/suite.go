@@ -36,9 +36,6 @@ type Options struct {
 
 // Run runs the suite. open returns a store on a new, empty log, which it closes at the end of the test by itself.
 func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options Options) {
-	if options.Writers == 0 {
-		options.Writers = 8
-	}
 	for _, group := range []struct {
 		name  string
 		tests []subtest
@@ -54,16 +51,23 @@ func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options Options
 		{"context and close", endTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
-			for _, test := range group.tests {
-				if test.reopens && options.Reopen == nil || test.empty && options.Shared {
-					continue
-				}
-				t.Run(test.name, func(t *testing.T) {
-					f := &fixture{T: t, Store: open(t), options: options, open: open}
-					f.tag = strings.ReplaceAll(uuid.NewString()[:8], "-", "")
-					test.run(f)
-				})
-			}
+			runGroup(t, group.tests, open, options)
+		})
+	}
+}
+
+func runGroup(t *testing.T, tests []subtest, open func(t *testing.T) eventstore.Store, options Options) {
+	if options.Writers == 0 {
+		options.Writers = 8
+	}
+	for _, test := range tests {
+		if test.reopens && options.Reopen == nil || test.empty && options.Shared {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			f := &fixture{T: t, Store: open(t), options: options, open: open}
+			f.tag = strings.ReplaceAll(uuid.NewString()[:8], "-", "")
+			test.run(f)
 		})
 	}
 }

@@ -38,6 +38,9 @@ func (s *Service) Routes(e *echo.Echo, owners *auth.Owners) {
 	e.POST("/v1/stores/:storeId/tabs/:tabId/payments", ownerCommand(a, form{keyNeeded: true}, func(c call, wanted TakePayment) (Answer, error) {
 		return s.TakePayment(c.ctx, c.store, c.param("tabId"), c.req, wanted)
 	}))
+	e.POST("/v1/stores/:storeId/tabs/:tabId/close", ownerCommand(a, form{bodyless: true}, func(c call, _ struct{}) (Answer, error) {
+		return s.CloseTab(c.ctx, c.store, c.param("tabId"), c.req)
+	}))
 	e.POST("/v1/devices/pair", a.pairDevice)
 	e.POST("/v1/orders", a.placeOrder)
 }

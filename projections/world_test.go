@@ -164,6 +164,10 @@ func (w *world) orderOrPay(s store.State) {
 		w.tabs[name] = decide(w, tab.Decider, bill, tab.Command(w.payment(s, bill, when)), name)
 		return
 	}
+	if bill.TabID != "" && bill.Due() == 0 && w.random.IntN(2) == 0 { // all of it is free
+		w.tabs[name] = decide(w, tab.Decider, bill, tab.Command(tab.Close{StoreID: s.StoreID, SettlementDay: s.SettlementDay, When: when}), name)
+		return
+	}
 	var items []tab.Item
 	for range 1 + w.random.IntN(3) {
 		products := w.menus[s.StoreID].Products

@@ -85,8 +85,11 @@ func (r *ClosedReader) readEncoded() bool {
 		in.skip(`}`)
 	}
 	in.skip(`],"payments":[`)
+	if c.Payments == nil {
+		c.Payments = []Tender{} // as encoding/json reads a list of none
+	}
 	c.Payments, r.ofTenders = c.Payments[:0], r.ofTenders[:0]
-	for more := true; more; more = in.another() {
+	for more := !in.begins(`]`); more; more = in.another() {
 		begin := `{"method":"`
 		if in.begins(byCard) {
 			begin = byCard

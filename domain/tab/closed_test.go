@@ -107,6 +107,21 @@ func TestClosedReaderWordings(t *testing.T) {
 	}
 }
 
+// A tab without a payment is read as fast as others: its lines are numbered.
+func TestClosedReaderOfAFreeTab(t *testing.T) {
+	var r tab.ClosedReader
+	free := whole
+	free.Amount, free.Lines, free.Payments = 0, free.Lines[2:], []tab.Tender{}
+	data, err := event.Encode(free)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agree(t, &r, data)
+	if lines, payments := r.Wordings(); !slices.Equal(lines, []int{0}) || len(payments) != 0 {
+		t.Errorf("lines %d, payments %d", lines, payments)
+	}
+}
+
 // A reader that met more names than it remembers reads on.
 func TestClosedReaderOfManyNames(t *testing.T) {
 	var r tab.ClosedReader

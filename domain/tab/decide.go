@@ -37,8 +37,17 @@ type TakePayment struct {
 	When          When
 }
 
+// Close ends a tab on which nothing is due: all that was ordered is free. A tab that is paid has closed by itself.
+type Close struct {
+	StoreID string
+	// SettlementDay of the store, for the Closed event.
+	SettlementDay int
+	When          When
+}
+
 func (PlaceOrder) tabCommand()  {}
 func (TakePayment) tabCommand() {}
+func (Close) tabCommand()       {}
 
 // What a tab refuses.
 var (
@@ -52,6 +61,7 @@ var (
 	ErrCardCompany = refusal.New(refusal.Invalid, "invalid_card_company", "cardCompany is K, H or S with CARD, and absent with CASH")
 	ErrAmount      = refusal.New(refusal.Invalid, "invalid_amount", "an amount to pay is at least 1 minor unit")
 	ErrNothingDue  = refusal.New(refusal.Conflict, "nothing_due", "nothing is due on this tab")
+	ErrAmountDue   = refusal.New(refusal.Conflict, "amount_due", "something is still due on this tab")
 	ErrOverpayment = refusal.New(refusal.Conflict, "overpayment", "the payment is more than what is due")
 	ErrCurrency    = refusal.New(refusal.Conflict, "currency_differs", "the tab is in another currency")
 )
@@ -63,6 +73,8 @@ func Decide(s State, c Command) ([]Event, error) {
 		return placeOrder(s, c)
 	case TakePayment:
 		return takePayment(s, c)
+	case Close:
+		return closeTab(s, c)
 	}
 	return nil, nil
 }
@@ -152,10 +164,27 @@ func takePayment(s State, c TakePayment) ([]Event, error) {
 	if s = Evolve(s, paid); s.Due() > 0 {
 		return []Event{paid}, nil
 	}
-	return []Event{paid, Closed{
-		StoreID: c.StoreID, BusinessDate: c.When.BusinessDate, SettlementDay: c.SettlementDay, Currency: s.Currency,
-		Amount: s.Amount, Lines: s.sold(), Payments: s.tenders(), At: c.When.At,
-	}}, nil
+	return []Event{paid, s.closed(c.StoreID, c.SettlementDay, c.When)}, nil
+}
+
+func closeTab(s State, c Close) ([]Event, error) {
+	switch {
+	case s.TabID == "":
+		return nil, ErrUnknown
+	case s.Closed:
+		return nil, ErrClosed
+	case s.Due() > 0:
+		return nil, ErrAmountDue.With("%d is due", s.Due())
+	}
+	return []Event{s.closed(c.StoreID, c.SettlementDay, c.When)}, nil
+}
+
+// closed is the end of the tab as it is now.
+func (s State) closed(storeID string, settlementDay int, when When) Closed {
+	return Closed{
+		StoreID: storeID, BusinessDate: when.BusinessDate, SettlementDay: settlementDay, Currency: s.Currency,
+		Amount: s.Amount, Lines: s.sold(), Payments: s.tenders(), At: when.At,
+	}
 }
 
 // feeRate is what the card company takes; cash costs nothing.

@@ -49,7 +49,7 @@ type PaymentCompleted struct {
 	At           time.Time     `json:"at"`
 }
 
-// Closed: the bill is paid. It repeats, summed up, what was sold and how it was paid, so that whoever counts sales
+// Closed: the bill is paid, or was worth nothing and is over. It repeats, summed up, what was sold and how it was paid, so that whoever counts sales
 // needs this event and no other.
 type Closed struct {
 	StoreID       string         `json:"storeId"`
@@ -58,7 +58,7 @@ type Closed struct {
 	Currency      money.Currency `json:"currency"`
 	Amount        int64          `json:"amount"`
 	Lines         []Sold         `json:"lines"`
-	Payments      []Tender       `json:"payments"`
+	Payments      []Tender       `json:"payments"` // none if Amount is 0
 	At            time.Time      `json:"at"`
 }
 

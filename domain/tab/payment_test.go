@@ -94,7 +94,7 @@ func by(method tab.Method, company string) tab.TakePayment {
 	return c
 }
 
-// onTheHouse is a tab of nothing but water: there is nothing to pay, so it never closes by payment.
+// onTheHouse is a tab of nothing but water: there is nothing to pay, so it never closes by payment, but by Close.
 var onTheHouse = events{opened, placed("o1", 0, line(water, 1, 0))}
 
 var badPayments = []tabCase{

@@ -28,6 +28,7 @@ func TestRandomEvenings(t *testing.T) {
 			"order":    e.order,
 			"pay":      e.pay,
 			"pay rest": e.payRest,
+			"close":    e.close,
 		})
 	})
 }
@@ -109,6 +110,14 @@ func (e *evening) pay(t *rapid.T) {
 	due := e.state.Due()
 	amount := rapid.OneOf(rapid.Int64Range(0, due), rapid.SampledFrom([]int64{-1, due, due + 1, math.MaxInt64})).Draw(t, "amount")
 	e.tender(t, &amount, amount >= 1 && amount <= due)
+}
+
+// close closes the tab, if it is open and nothing is due.
+func (e *evening) close(t *rapid.T) {
+	good := e.state.TabID != "" && !e.state.Closed && e.state.Due() == 0
+	if err := e.put(t, closeIt); (err == nil) != good {
+		t.Fatalf("closing %+v: %v, want it done: %v", e.state, err, good)
+	}
 }
 
 // payRest pays what is due without saying how much that is.

@@ -23,13 +23,13 @@ var declared = domaintest.Refusals{
 	"ErrNoLines": tab.ErrNoLines, "ErrLines": tab.ErrLines, "ErrQuantity": tab.ErrQuantity, "ErrTooLarge": tab.ErrTooLarge,
 	"ErrUnknown": tab.ErrUnknown, "ErrClosed": tab.ErrClosed, "ErrMethod": tab.ErrMethod,
 	"ErrCardCompany": tab.ErrCardCompany, "ErrAmount": tab.ErrAmount, "ErrNothingDue": tab.ErrNothingDue,
-	"ErrOverpayment": tab.ErrOverpayment, "ErrCurrency": tab.ErrCurrency,
+	"ErrOverpayment": tab.ErrOverpayment, "ErrCurrency": tab.ErrCurrency, "ErrAmountDue": tab.ErrAmountDue,
 }
 
 func TestDecider(t *testing.T) {
 	met := domaintest.Run(t, domaintest.Table[tab.State, tab.Command, tab.Event]{
 		Decider: tab.Decider, Refusals: declared, Holds: holds,
-		Cases: slices.Concat(orders, orderLimits, payments, closings, badPayments),
+		Cases: slices.Concat(orders, orderLimits, payments, closings, badPayments, freeClosings),
 	})
 	domaintest.RefusedAll(t, declared, met)
 }
@@ -63,7 +63,7 @@ func holds(s tab.State) error {
 		return fmt.Errorf("amount %d, ordered %d in %d lines", s.Amount, ordered, lines)
 	case s.Paid != paid || s.Paid > s.Amount || s.Due() != s.Amount-s.Paid:
 		return fmt.Errorf("paid %d of %d, due %d, payments %d", s.Paid, s.Amount, s.Due(), paid)
-	case s.Closed != (s.Amount > 0 && s.Due() == 0):
+	case s.Closed && s.Due() > 0, !s.Closed && s.Amount > 0 && s.Due() == 0:
 		return fmt.Errorf("closed %v with %d of %d paid", s.Closed, s.Paid, s.Amount)
 	case s.TabID == "" && (lines > 0 || paid > 0):
 		return errors.New("a tab that was never opened has a bill")

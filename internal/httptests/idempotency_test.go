@@ -31,6 +31,8 @@ func repeatable(t *testing.T, m *matrix) map[string][2]call {
 	device, device2 := r.pair(t, table).DeviceID, r.pair(t, table).DeviceID
 	code := r.code(t, table)
 	tab := r.order(t, 5, r.coffee)
+	_, free := r.freeTab(t)
+	_, free2 := r.freeTab(t)
 	open := `{"name":"%s","posGrade":"GOLD","settlementDay":5}`
 	return map[string][2]call{
 		"openStore":        {m.rightful("openStore").with(fmt.Sprintf(open, "A")), m.rightful("openStore").with(fmt.Sprintf(open, "B"))},
@@ -43,6 +45,7 @@ func repeatable(t *testing.T, m *matrix) map[string][2]call {
 		"revokeDevice":     {r.of("revokeDevice", device), r.of("revokeDevice", device2)},
 		"placeOrder":       {r.ordering(1, r.coffee), r.ordering(2, r.coffee)},
 		"takePayment":      {r.of("takePayment", tab).with(`{"method":"CASH","amount":2}`), r.of("takePayment", tab).with(`{"method":"CASH","amount":3}`)},
+		"closeTab":         {r.of("closeTab", free), r.of("closeTab", free2)},
 	}
 }
 

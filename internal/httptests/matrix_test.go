@@ -34,6 +34,7 @@ var rights = map[string]right{
 	"listTabs":             {who: "owner"},
 	"getTab":               {who: "owner"},
 	"takePayment":          {who: "owner", body: `{"method":"CASH","amount":1}`},
+	"closeTab":             {who: "owner", body: `{}`},
 	"getProductStatistics": {who: "owner"},
 	"getSalesStatistics":   {who: "owner"},
 	"getSettlement":        {who: "owner"},
@@ -71,6 +72,7 @@ type matrix struct {
 	good           string            // a second token of my owner
 	revoked        string            // a tablet's token
 	spare, revoke  string            // a product and a device of mine that may go
+	free           string            // a tab of mine that is worth nothing
 	foreignMarkers []string
 }
 
@@ -85,6 +87,7 @@ func newMatrix(t *testing.T) *matrix {
 	m.do(t, m.mine.of("revokeDevice", gone.DeviceID)).want(t, http.StatusNoContent, "")
 	m.revoked, m.revoke = gone.DeviceToken, gone.DeviceID
 	m.spare = m.mine.product(t, "Spare", "DRINK", 1)
+	_, m.free = m.mine.freeTab(t)
 	mineID, err := w.app.Dir.Profiles().OwnerID("Mine Owner")
 	if err != nil {
 		t.Fatal(err)
@@ -275,6 +278,8 @@ func (m *matrix) rightfulCallersGetIn(t *testing.T, op string) {
 			ids["productId"] = m.spare
 		case "revokeDevice":
 			ids["deviceId"] = m.revoke
+		case "closeTab":
+			ids["tabId"] = m.free
 		}
 		a := m.send(t, m.call(op, ids, who.token))
 		switch {
@@ -282,6 +287,8 @@ func (m *matrix) rightfulCallersGetIn(t *testing.T, op string) {
 			a.want(t, http.StatusNotFound, "pairing_code_unknown")
 		case op == "removeProduct" && i > 0: // it is gone
 			a.want(t, http.StatusNotFound, "product_not_found")
+		case op == "closeTab" && i > 0:
+			a.want(t, http.StatusConflict, "tab_closed")
 		case a.status >= 300:
 			t.Errorf("%s by %s: answer %d %s", op, who.name, a.status, a.body)
 		}

@@ -43,7 +43,7 @@ func BenchmarkOrders(b *testing.B) {
 	var lines []commands.OrderLine
 	for n := range 3 {
 		price, req := int64(100*(n+1)), request(of.StoreID, fmt.Sprint("product", n))
-		must(s.AddProduct(ctx, of.StoreID, req, commands.AddProduct{Name: "Dish", Category: "MAIN_MENU", Price: &price}))
+		must(s.AddProduct(ctx, of, req, commands.AddProduct{Name: "Dish", Category: "MAIN_MENU", Price: &price}))
 		lines = append(lines, commands.OrderLine{ProductID: commands.NewID(req, "p"), Quantity: 2})
 	}
 	var tables, orders atomic.Int64

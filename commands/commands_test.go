@@ -67,7 +67,7 @@ func newRestaurant(t *testing.T) *restaurant {
 	storeID := r.field(must(r.service.OpenStore(t.Context(), "o1", r.request("", "store"), commands.OpenStore{Name: "Cafe", PosGrade: "BRONZE", SettlementDay: 1})), "storeId")
 	r.store = must(r.service.Owned(t.Context(), "o1", storeID))
 	price := int64(500)
-	r.coffee = r.field(must(r.service.AddProduct(t.Context(), storeID, r.request("", "product"), commands.AddProduct{Name: "Coffee", Category: "DRINK", Price: &price})), "productId")
+	r.coffee = r.field(must(r.service.AddProduct(t.Context(), r.store, r.request("", "product"), commands.AddProduct{Name: "Coffee", Category: "DRINK", Price: &price})), "productId")
 	tableID := r.field(must(r.service.AddTable(t.Context(), storeID, r.request("", "table"), commands.AddTable{Name: "One"})), "tableId")
 	r.device = r.pair(tableID)
 	return r

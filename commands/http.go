@@ -18,10 +18,10 @@ func (s *Service) Routes(e *echo.Echo, owners *auth.Owners) {
 	a := &api{s, owners}
 	e.POST("/v1/stores", a.openStore)
 	e.POST("/v1/stores/:storeId/products", ownerCommand(a, form{}, func(c call, wanted AddProduct) (Answer, error) {
-		return s.AddProduct(c.ctx, c.store.StoreID, c.req, wanted)
+		return s.AddProduct(c.ctx, c.store, c.req, wanted)
 	}))
 	e.PATCH("/v1/stores/:storeId/products/:productId", ownerCommand(a, form{}, func(c call, wanted ChangeProduct) (Answer, error) {
-		return s.ChangeProduct(c.ctx, c.store.StoreID, c.param("productId"), c.req, wanted)
+		return s.ChangeProduct(c.ctx, c.store, c.param("productId"), c.req, wanted)
 	}))
 	e.DELETE("/v1/stores/:storeId/products/:productId", ownerCommand(a, form{bodyless: true}, func(c call, _ struct{}) (Answer, error) {
 		return s.RemoveProduct(c.ctx, c.store.StoreID, c.param("productId"), c.req)

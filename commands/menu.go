@@ -5,8 +5,10 @@ import (
 	"net/http"
 
 	"daybook/domain/menu"
+	"daybook/domain/money"
 	"daybook/domain/refusal"
 	"daybook/domain/stream"
+	"daybook/internal/auth"
 	"daybook/internal/httpapi"
 )
 
@@ -30,11 +32,11 @@ var (
 	// errStock: taking stock is not built; a product that pretends to have it would be sold out of nothing.
 	errStock = httpapi.NewProblem(http.StatusUnprocessableEntity, "stock_not_supported",
 		"tracked stock is not supported yet: leave baseStock out")
-	errPriceNeeded = refusal.New(refusal.Invalid, "invalid_price", "a price is needed: 0 to 10000000 minor units")
+	errPriceNeeded = refusal.New(refusal.Invalid, "invalid_price", "a price is needed: 0 to 10000000 main units of the store's currency")
 )
 
 // AddProduct puts a product on a store's menu.
-func (s *Service) AddProduct(ctx context.Context, storeID string, req Request, wanted AddProduct) (Answer, error) {
+func (s *Service) AddProduct(ctx context.Context, of auth.Store, req Request, wanted AddProduct) (Answer, error) {
 	switch {
 	case wanted.BaseStock != nil:
 		return Answer{}, errStock
@@ -42,23 +44,26 @@ func (s *Service) AddProduct(ctx context.Context, storeID string, req Request, w
 		return Answer{}, errPriceNeeded
 	}
 	p := menu.Product{ProductID: req.newID("p"), Name: wanted.Name, Category: wanted.Category, Price: *wanted.Price}
-	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return executeOnce(ctx, s, s.menus, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusCreated,
-		decide: func(menu.State) (menu.Command, error) { return menu.AddProduct{Product: p, At: s.moment()}, nil },
+		decide: func(menu.State) (menu.Command, error) {
+			return menu.AddProduct{Product: p, Currency: money.Currency(of.Currency), At: s.moment()}, nil
+		},
 		answer: func(menu.State, []menu.Event) (any, error) { return p, nil },
 	})
 }
 
 // ChangeProduct changes a product of a store's menu.
-func (s *Service) ChangeProduct(ctx context.Context, storeID, productID string, req Request, wanted ChangeProduct) (Answer, error) {
+func (s *Service) ChangeProduct(ctx context.Context, of auth.Store, productID string, req Request, wanted ChangeProduct) (Answer, error) {
 	if wanted.BaseStock != nil {
 		return Answer{}, errStock
 	}
-	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return executeOnce(ctx, s, s.menus, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusOK,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.ChangeProduct{
-				ProductID: productID, Name: wanted.Name, Category: wanted.Category, Price: wanted.Price, At: s.moment(),
+				ProductID: productID, Name: wanted.Name, Category: wanted.Category, Price: wanted.Price,
+				Currency: money.Currency(of.Currency), At: s.moment(),
 			}, nil
 		},
 		answer: func(state menu.State, _ []menu.Event) (any, error) {

@@ -209,7 +209,7 @@ func (s *Service) importProducts(ctx context.Context, of auth.Store, sales []Sal
 		}
 		_, err = s.menus.execute(ctx, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
 			decide: func(menu.State) (menu.Command, error) {
-				return menu.AddProduct{Product: last[id], At: s.moment()}, nil
+				return menu.AddProduct{Product: last[id], Currency: money.Currency(of.Currency), At: s.moment()}, nil
 			},
 			answer: func(menu.State, []menu.Event) (any, error) { return nil, nil },
 		})

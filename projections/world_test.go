@@ -121,7 +121,7 @@ func (w *world) openStore(id string, settlementDay int) {
 	}
 	w.stores = append(w.stores, s)
 	for n := range 5 {
-		w.changeMenu(id, menu.AddProduct{Product: menu.Product{ProductID: fmt.Sprintf("p%d", n), Name: fmt.Sprintf("Dish %d", n), Category: "MAIN_MENU", Price: int64(100 * n)}})
+		w.changeMenu(id, menu.AddProduct{Product: menu.Product{ProductID: fmt.Sprintf("p%d", n), Name: fmt.Sprintf("Dish %d", n), Category: "MAIN_MENU", Price: int64(100 * n)}, Currency: "KRW"})
 	}
 }
 
@@ -137,7 +137,7 @@ func (w *world) step() {
 		w.day += calendar.Date(w.random.IntN(4) - 1) // imports bring sales of earlier days
 	case 1:
 		name, category := fmt.Sprintf("Dish %d", w.random.IntN(99)), []string{"MAIN_MENU", "DRINK|S"}[w.random.IntN(2)]
-		w.changeMenu(s.StoreID, menu.ChangeProduct{ProductID: fmt.Sprintf("p%d", w.random.IntN(5)), Name: &name, Category: &category})
+		w.changeMenu(s.StoreID, menu.ChangeProduct{ProductID: fmt.Sprintf("p%d", w.random.IntN(5)), Name: &name, Category: &category, Currency: "KRW"})
 	case 2:
 		c := store.PairDevice{DeviceID: "d" + uuid.NewString()[:8], TokenHash: []byte{1}, Code: store.Code{
 			StoreID: s.StoreID, TableID: "t0", PairingID: uuid.NewString(), ExpiresAt: time.Now().Add(time.Hour),

@@ -9,18 +9,24 @@ import (
 	"time"
 
 	"daybook/domain/event"
+	"daybook/domain/money"
 	"daybook/domain/name"
 	"daybook/domain/refusal"
 )
 
 const (
-	// PriceMax is the highest price, in minor units.
+	// PriceMax is the highest price, in main units of the currency.
 	PriceMax = 10_000_000
 	// ProductsMax is how many products a menu may offer at a time.
 	ProductsMax = 2000
 	// NameMax and CategoryMax are lengths in characters.
 	NameMax, CategoryMax = 100, 30
 )
+
+// PriceLimit is the highest price in a currency: PriceMax of its main units.
+func PriceLimit(c money.Currency) money.Money {
+	return money.Money{Minor: PriceMax * c.Unit(), Currency: c}
+}
 
 // The categories of the reference system. A store may define its own: any name that fits.
 const (
@@ -34,7 +40,7 @@ type Product struct {
 	ProductID string `json:"productId"`
 	Name      string `json:"name"`
 	Category  string `json:"category"`
-	Price     int64  `json:"price"` // minor units of the store's currency, 0 to PriceMax
+	Price     int64  `json:"price"` // minor units of the store's currency, 0 to its PriceLimit
 }
 
 // State is a menu as its events tell it, sorted by product id. The zero State is an empty menu.
@@ -133,7 +139,8 @@ type Command interface{ menuCommand() }
 // AddProduct puts a product on the menu.
 type AddProduct struct {
 	Product
-	At time.Time
+	Currency money.Currency // of the price
+	At       time.Time
 }
 
 // ChangeProduct changes those properties of a product that are not nil.
@@ -141,6 +148,7 @@ type ChangeProduct struct {
 	ProductID      string
 	Name, Category *string
 	Price          *int64
+	Currency       money.Currency // of the price
 	At             time.Time
 }
 
@@ -158,7 +166,7 @@ func (RemoveProduct) menuCommand() {}
 var (
 	ErrName     = refusal.New(refusal.Invalid, "invalid_name", "a product's name has 1 to 100 characters, none of them a control character")
 	ErrCategory = refusal.New(refusal.Invalid, "invalid_category", "a category has 1 to 30 characters, none of them a control character")
-	ErrPrice    = refusal.New(refusal.Invalid, "invalid_price", "a price is 0 to 10000000 minor units")
+	ErrPrice    = refusal.New(refusal.Invalid, "invalid_price", "a price is 0 to 10000000 main units of the store's currency")
 	ErrUnknown  = refusal.New(refusal.Unknown, "product_not_found", "there is no such product")
 	ErrExists   = refusal.New(refusal.Conflict, "product_exists", "there is a product of that id")
 	ErrFull     = refusal.New(refusal.TooMuch, "product_limit_reached", "a menu may have 2000 products")
@@ -195,10 +203,10 @@ func add(s State, c AddProduct) ([]Event, error) {
 	if len(s.Products) >= ProductsMax {
 		return nil, ErrFull
 	}
-	if err := check(c.Product); err != nil {
+	if err := check(c.Product, c.Currency); err != nil {
 		return nil, err
 	}
-	return []Event{ProductAdded(c)}, nil
+	return []Event{ProductAdded{c.Product, c.At}}, nil
 }
 
 func change(s State, c ChangeProduct) ([]Event, error) {
@@ -216,7 +224,7 @@ func change(s State, c ChangeProduct) ([]Event, error) {
 	if c.Price != nil {
 		is.Price = *c.Price
 	}
-	if err := check(is); err != nil {
+	if err := check(is, c.Currency); err != nil {
 		return nil, err
 	}
 	if is == was {
@@ -225,14 +233,14 @@ func change(s State, c ChangeProduct) ([]Event, error) {
 	return []Event{ProductChanged{is, c.At}}, nil
 }
 
-func check(p Product) error {
+func check(p Product, c money.Currency) error {
 	switch {
 	case !name.Valid(p.Name, NameMax):
 		return ErrName
 	case !name.Valid(p.Category, CategoryMax):
 		return ErrCategory
-	case p.Price < 0 || p.Price > PriceMax:
-		return ErrPrice
+	case p.Price < 0 || p.Price > PriceLimit(c).Minor:
+		return ErrPrice.With("a price is 0 to %s, in minor units", PriceLimit(c))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"daybook/domain/domaintest"
 	"daybook/domain/menu"
+	"daybook/domain/money"
 )
 
 type (
@@ -41,7 +42,7 @@ func holds(s menu.State) error {
 		if i > 0 && s.Products[i-1].ProductID >= p.ProductID {
 			return fmt.Errorf("%s stands before %s", s.Products[i-1].ProductID, p.ProductID)
 		}
-		if p.Price < 0 || p.Price > menu.PriceMax || p.Name == "" || p.Category == "" {
+		if p.Price < 0 || p.Price > menu.PriceMax*1000 || p.Name == "" || p.Category == "" {
 			return fmt.Errorf("%+v is on the menu", p)
 		}
 	}
@@ -65,7 +66,14 @@ func added(p menu.Product) menu.ProductAdded { return menu.ProductAdded{Product:
 func add(spoil func(*menu.Product)) menu.AddProduct {
 	p := latte
 	spoil(&p)
-	return menu.AddProduct{Product: p, At: noon}
+	return menu.AddProduct{Product: p, Currency: "KRW", At: noon}
+}
+
+// addIn is the command to add a product of a price in a currency.
+func addIn(c money.Currency, minor int64) menu.AddProduct {
+	a := add(price(minor))
+	a.Currency = c
+	return a
 }
 
 // taken is what follows from add.
@@ -92,6 +100,10 @@ var additions = []menuCase{
 	{Name: "the highest price", When: add(dearest), Then: taken(dearest)},
 	{Name: "a price below nothing", When: add(price(-1)), Refused: menu.ErrPrice},
 	{Name: "a price above the highest", When: add(price(10_000_001)), Refused: menu.ErrPrice},
+	{Name: "the highest price in a currency of cents", When: addIn("IDR", 1_000_000_000), Then: taken(price(1_000_000_000))},
+	{Name: "a cent above it", When: addIn("USD", 1_000_000_001), Refused: menu.ErrPrice},
+	{Name: "the highest price in a currency of thousandths", When: addIn("KWD", 10_000_000_000), Then: taken(price(10_000_000_000))},
+	{Name: "a thousandth above it", When: addIn("KWD", 10_000_000_001), Refused: menu.ErrPrice},
 	{Name: "a name of 100 characters", When: add(named(strings.Repeat("밥", 100))), Then: taken(named(strings.Repeat("밥", 100)))},
 	{Name: "a name of 101 characters", When: add(named(strings.Repeat("밥", 101))), Refused: menu.ErrName},
 	{Name: "no name", When: add(named("")), Refused: menu.ErrName},
@@ -151,6 +163,15 @@ var changes = []menuCase{
 	{
 		Name: "changed to a price below nothing", Given: three,
 		When: menu.ChangeProduct{ProductID: "p2", Price: to(int64(-1)), At: later}, Refused: menu.ErrPrice,
+	},
+	{
+		Name: "changed to the highest price in a currency of cents", Given: three,
+		When: menu.ChangeProduct{ProductID: "p2", Price: to(int64(1_000_000_000)), Currency: "IDR", At: later},
+		Then: changed(menu.Product{ProductID: "p2", Name: "Latte", Category: menu.Drink, Price: 1_000_000_000}),
+	},
+	{
+		Name: "changed to more than that", Given: three,
+		When: menu.ChangeProduct{ProductID: "p2", Price: to(int64(1_000_000_001)), Currency: "IDR", At: later}, Refused: menu.ErrPrice,
 	},
 	{
 		Name: "changing what is not there", Given: three,

@@ -56,6 +56,15 @@ func ParseCurrency(code string) (Currency, error) {
 // Digits is the number of decimal places of the minor unit: 0 for KRW, 2 for USD.
 func (c Currency) Digits() int { return digits[c] }
 
+// Unit is what one main unit is in minor units: 1 for KRW, 100 for USD.
+func (c Currency) Unit() int64 {
+	unit := int64(1)
+	for range c.Digits() {
+		unit *= 10
+	}
+	return unit
+}
+
 // Money is an amount of one currency, in its minor units: {1325, "USD"} is 13.25 US dollars. It may be negative.
 type Money struct {
 	Minor    int64

@@ -26,7 +26,7 @@ func TestImportRefusesBadRows(t *testing.T) {
 		"negative price":       "x,2024-05-01T12:00:00,c1,Soup,Starters,2,-3.50,",
 		"no price":             "x,2024-05-01T12:00:00,c1,Soup,Starters,2,,",
 		"price in words":       "x,2024-05-01T12:00:00,c1,Soup,Starters,2,3e2,",
-		"price above all":      "x,2024-05-01T12:00:00,c1,Soup,Starters,2,100000.01,",
+		"price above all":      "x,2024-05-01T12:00:00,c1,Soup,Starters,2,10000000.01,",
 		"quantity 0":           "x,2024-05-01T12:00:00,c1,Soup,Starters,0,3.50,",
 		"quantity -1":          "x,2024-05-01T12:00:00,c1,Soup,Starters,-1,3.50,",
 		"quantity 1.5":         "x,2024-05-01T12:00:00,c1,Soup,Starters,1.5,3.50,",

@@ -1,6 +1,7 @@
 package httptests
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -212,10 +213,29 @@ func TestStoreRules(t *testing.T) {
 	r.checkFaults(t, []fault{
 		{"without a price", r.of("addProduct").with(`{"name":"x","category":"y"}`), bad, "invalid_price", true},
 		{"below nothing", r.of("addProduct").with(`{"name":"x","category":"y","price":-1}`), bad, "invalid_price", true},
-		{"too dear", r.of("addProduct").with(`{"name":"x","category":"y","price":10000001}`), bad, "invalid_price", true},
-		{"too dear", r.of("changeProduct", r.coffee).with(`{"price":10000001}`), bad, "invalid_price", true},
+		{"too dear in won", r.of("addProduct").with(`{"name":"x","category":"y","price":10000001}`), bad, "invalid_price", false},
+		{"too dear in won", r.of("changeProduct", r.coffee).with(`{"price":10000001}`), bad, "invalid_price", false},
+		{"too dear in any", r.of("addProduct").with(`{"name":"x","category":"y","price":10000000001}`), bad, "invalid_price", true},
 		{"changing nothing", r.of("changeProduct", r.coffee).with(`{}`), http.StatusOK, "", false},
 		{"with stock", r.of("addProduct").with(`{"name":"x","category":"y","price":1,"baseStock":0}`), unprocessable, "stock_not_supported", false},
 		{"with stock", r.of("changeProduct", r.coffee).with(`{"baseStock":1}`), unprocessable, "stock_not_supported", false},
 	})
+}
+
+// A steak costs half a million rupiah, which are fifty million of the cents that nobody uses: the highest price is in
+// main units of the store's currency.
+func TestPricesOfACurrencyWithCents(t *testing.T) {
+	t.Parallel()
+	r := newRestaurant(t)
+	var store struct{ StoreID string }
+	opening := call{op: "openStore", token: r.owner, body: `{"name":"Warung","posGrade":"GOLD","settlementDay":5,"currency":"IDR"}`}
+	if err := json.Unmarshal(r.do(t, opening).body, &store); err != nil {
+		t.Fatal(err)
+	}
+	adding := func(price string) call {
+		return call{op: "addProduct", token: r.owner, path: []string{store.StoreID}, body: `{"name":"Steak","category":"MAIN_MENU","price":` + price + `}`}
+	}
+	r.do(t, adding("50000000")).want(t, http.StatusCreated, "")
+	r.do(t, adding("1000000000")).want(t, http.StatusCreated, "")
+	r.do(t, adding("1000000001")).want(t, http.StatusBadRequest, "invalid_price")
 }

@@ -138,9 +138,9 @@ func (r *reader) line(field func(string) string) (commands.SaleLine, error) {
 		return commands.SaleLine{}, fmt.Errorf("quantity %.40q: a whole number, 1 to %d", field("quantity"), tab.QuantityMax)
 	}
 	price, err := money.Parse(field("unit_price"), r.currency)
-	if err != nil || price.Minor > menu.PriceMax {
+	if err != nil || price.Minor > menu.PriceLimit(r.currency).Minor {
 		return commands.SaleLine{}, fmt.Errorf("unit_price %.40q: a decimal of %s, 0 to %s", field("unit_price"), r.currency,
-			money.Money{Minor: menu.PriceMax, Currency: r.currency})
+			menu.PriceLimit(r.currency))
 	}
 	l := commands.SaleLine{
 		Code: strings.Clone(field("product_code")), Name: strings.Clone(field("product_name")),

@@ -61,10 +61,10 @@ func prepareDir(fsys vfs.FS, dir string) (name string, isNew bool, err error) {
 	if dir == "" {
 		return "", false, errors.New("event log: no directory given")
 	}
-	if err := fsys.MkdirAll(dir, 0o750); err != nil {
+	if err := fsys.MkdirAll(dir, pebblefs.DirMode); err != nil {
 		return "", false, fmt.Errorf("event log: %w", err)
 	}
-	if fsys == vfs.Default {
+	if fsys == pebblefs.Disk {
 		// Locks are known by name within a process, and closing any descriptor of a locked file unlocks it: one
 		// directory must not be opened under two names.
 		if dir, err = filepath.Abs(dir); err == nil {
@@ -143,7 +143,7 @@ func (s *Store) create(m mark) error {
 	if err := s.options.FS.RemoveAll(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := s.options.FS.MkdirAll(folder, 0o750); err != nil {
+	if err := s.options.FS.MkdirAll(folder, pebblefs.DirMode); err != nil {
 		return err
 	}
 	if err := pebblefs.SyncDir(s.options.FS, s.options.Dir); err != nil {

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/internal/pebblefs"
 )
 
 // Options of Open. Only Dir is needed.
 type Options struct {
 	// Dir is the log's directory. It is made if it does not exist; otherwise it must be empty or hold a log.
 	Dir string
-	// FS is the file system, nil for the disk. vfs.NewMem() makes a log that is gone with the process.
+	// FS is the file system, nil for the disk, where files are for the process's user alone. vfs.NewMem() makes a log that is gone with the process.
 	FS vfs.FS
 	// Now gives the time for Event.Created, nil for time.Now.
 	Now func() time.Time
@@ -40,8 +42,8 @@ var (
 )
 
 func (o Options) withDefaults() Options {
-	if o.FS == nil {
-		o.FS = vfs.Default
+	if o.FS == nil || o.FS == vfs.Default {
+		o.FS = pebblefs.Disk
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -63,6 +63,7 @@ func Open(config Config) (_ *App, err error) {
 	if a.Dir, err = OpenDataDir(config.Data); err != nil {
 		return nil, err
 	}
+	a.Dir.narrow(a.log)
 	if a.Secret, err = a.Dir.Secret(); err != nil {
 		return nil, err
 	}

@@ -3,12 +3,14 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"daybook/internal/auth"
+	"daybook/internal/pebblefs"
 )
 
 // DataDir is a Daybook data directory: the embedded log and read models, the secret, the local owners.
@@ -27,7 +29,7 @@ func OpenDataDir(path string) (DataDir, error) {
 	if path == "" {
 		return "", errors.New("--data must name a directory")
 	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := os.MkdirAll(path, pebblefs.DirMode); err != nil {
 		return "", fmt.Errorf("data directory: %w", err)
 	}
 	mark := filepath.Join(path, markFile)
@@ -65,6 +67,18 @@ func writeMark(mark string) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil
+}
+
+// narrow keeps the directory from everybody but its owner, as earlier versions did not. Where that is not allowed, as
+// for a directory of another user, the operator is told.
+func (d DataDir) narrow(log *slog.Logger) {
+	narrowed, err := pebblefs.Narrow(string(d))
+	if narrowed > 0 {
+		log.Info("the data directory could be read by others: it is its owner's alone now", "dir", string(d), "changed", narrowed)
+	}
+	if err != nil {
+		log.Warn("the data directory may be readable by others", "dir", string(d), "error", err)
+	}
 }
 
 func (d DataDir) file(name string) string { return filepath.Join(string(d), name) }

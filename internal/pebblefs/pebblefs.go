@@ -1,4 +1,5 @@
-// Package pebblefs is what the embedded log and the embedded sink need of the file system under Pebble.
+// Package pebblefs is what the embedded log and the embedded sink need of the file system under Pebble: private files,
+// an order of writes that survives power cuts, and errors that end one opening of a store and not the process.
 //
 // Not here: the files of Pebble itself, and what the stores write beside them.
 package pebblefs

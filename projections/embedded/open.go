@@ -54,8 +54,8 @@ const (
 // Open opens the read models in a directory, making it if need be. Errors: ErrInUse, ErrFormat, ErrForeign, or what the
 // file system or Pebble said.
 func Open(options Options) (*Sink, error) {
-	if options.FS == nil {
-		options.FS = vfs.Default
+	if options.FS == nil || options.FS == vfs.Default {
+		options.FS = pebblefs.Disk
 	}
 	if options.Logger == nil {
 		options.Logger = slog.Default()
@@ -91,10 +91,10 @@ func prepareDir(fsys vfs.FS, dir string) (folder string, err error) {
 	if dir == "" {
 		return "", errors.New("read models: no directory given")
 	}
-	if err := fsys.MkdirAll(dir, 0o750); err != nil {
+	if err := fsys.MkdirAll(dir, pebblefs.DirMode); err != nil {
 		return "", fmt.Errorf("read models: %w", err)
 	}
-	if fsys == vfs.Default {
+	if fsys == pebblefs.Disk {
 		// Locks are known by name within a process, and closing any descriptor of a locked file unlocks it: one
 		// directory must not be opened under two names.
 		if dir, err = filepath.Abs(dir); err == nil {
@@ -108,7 +108,7 @@ func prepareDir(fsys vfs.FS, dir string) (folder string, err error) {
 		return "", err
 	}
 	folder = fsys.PathJoin(dir, pebbleFolder)
-	if err := errors.Join(fsys.MkdirAll(folder, 0o750), pebblefs.SyncDir(fsys, dir), pebblefs.SyncDir(fsys, fsys.PathDir(dir))); err != nil {
+	if err := errors.Join(fsys.MkdirAll(folder, pebblefs.DirMode), pebblefs.SyncDir(fsys, dir), pebblefs.SyncDir(fsys, fsys.PathDir(dir))); err != nil {
 		return "", fmt.Errorf("read models: %w", err)
 	}
 	return folder, nil

@@ -84,7 +84,7 @@ func TestApartEqualsInOrder(t *testing.T) {
 func audited(t *testing.T, log eventstore.Store, sink projections.Sink) {
 	t.Helper()
 	audit, err := projections.Audit(t.Context(), log, sink, "s0", noProgress)
-	if err != nil || audit.Difference != "" || audit.Tabs == 0 {
+	if err != nil || len(audit.Differences) != 0 || audit.Tabs == 0 {
 		t.Errorf("audit: %+v, %v", audit, err)
 	}
 }

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -18,14 +19,15 @@ import (
 
 // AuditReport is what an audit found.
 type AuditReport struct {
-	Position   eventstore.Position // that the counters stood at
-	Tabs       int                 // closed ones that were summed up
-	Difference string              // the first one, for people; "" if there is none
+	Position    eventstore.Position // that the counters stood at
+	Tabs        int                 // closed ones that were summed up
+	LeftOut     int                 // closed ones that were not, because the counters leave them out: see Parked
+	Differences []string            // the first one of each store that has any, for people
 }
 
 // Audit is a second opinion on the counters. It does not use the fold that made them, nor the sums that a tab's
 // closing event repeats, but adds up the orders and payments themselves, store by store, and compares every counter of
-// every period. storeID "" audits all stores.
+// every period. Whatever is wrong in one store, the others are audited too. storeID "" audits all stores.
 func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string, progress Progress) (AuditReport, error) {
 	target, err := active(ctx, sink, Counters.Name)
 	if err != nil {
@@ -42,33 +44,85 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 		return AuditReport{}, err
 	}
 	report := AuditReport{Position: at.Position}
+	parked, err := listParked(ctx, sink, target)
+	if err != nil {
+		return report, err
+	}
 	stores, err := auditedStores(ctx, log, storeID)
 	if err != nil {
 		return report, err
 	}
-	should := newDigests(have.seed)
 	for i, s := range stores {
-		sums := &auditSums{settlementDay: s.SettlementDay, storeID: s.StoreID, tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{}}
-		if err := sums.read(ctx, log, at.Position); err != nil {
-			report.Difference = err.Error()
-			return report, nil
+		sums := &auditSums{
+			settlementDay: s.SettlementDay, storeID: s.StoreID, parked: parked,
+			tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{},
 		}
-		report.Tabs += sums.closed
-		for key, n := range sums.counters {
-			if err := should.add(key.partition, Entry{key.field, Value{Counter: n}}); err != nil {
-				return report, err
-			}
-		}
-		if report.Difference, err = sums.difference(ctx, sink, target, have, should); err != nil || report.Difference != "" {
+		difference, err := sums.audit(ctx, log, sink, target, have, at.Position)
+		if err != nil {
 			return report, err
 		}
+		if difference != "" {
+			report.Differences = append(report.Differences, difference)
+		}
+		report.Tabs += sums.closed
+		report.LeftOut += sums.leftOut
 		progress(uint64(i+1), uint64(len(stores)))
 	}
-	if partition, differ := have.firstDifference(should); differ {
-		report.Difference = "counters in " + sink.Name() + ": " + partition + " should not be there"
-	}
+	report.Differences = append(report.Differences, have.strays(sink.Name())...)
 	return report, nil
 }
+
+// strays names the first period of each store that is left.
+func (d digests) strays(sink string) (differences []string) {
+	named := ""
+	for _, partition := range slices.Sorted(maps.Keys(d.partitions)) {
+		if storeID, _, _ := strings.Cut(partition, "|"); storeID != named {
+			named = storeID
+			differences = append(differences, "counters in "+sink+": "+partition+" should not be there")
+		}
+	}
+	return differences
+}
+
+// audit names the first difference between one store's counters and its orders and payments. It takes the store's
+// partitions out of have.
+func (s *auditSums) audit(ctx context.Context, log eventstore.Store, sink Sink, target Target, have digests, to eventstore.Position) (string, error) {
+	err := s.read(ctx, log, to)
+	var contradiction *contradictionError
+	var damage *eventstore.Corruption
+	if errors.As(err, &contradiction) || errors.As(err, &damage) {
+		have.forget(s.storeID)
+		return "store " + s.storeID + ": " + err.Error(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	should := newDigests(have.seed)
+	for key, n := range s.counters {
+		if err := should.add(key.partition, Entry{key.field, Value{Counter: n}}); err != nil {
+			return "", err
+		}
+	}
+	difference, err := s.difference(ctx, sink, target, have, should)
+	for partition := range should.partitions {
+		delete(have.partitions, partition)
+	}
+	if difference != "" {
+		have.forget(s.storeID)
+	}
+	return difference, err
+}
+
+// forget takes a store's periods out.
+func (d digests) forget(storeID string) {
+	maps.DeleteFunc(d.partitions, func(partition string, _ uint64) bool { return strings.HasPrefix(partition, storeID+"|") })
+}
+
+// contradictionError: the log of a store does not agree with itself, or holds what cannot be read or added up.
+type contradictionError struct{ cause error }
+
+func (c *contradictionError) Error() string { return c.cause.Error() }
+func (c *contradictionError) Unwrap() error { return c.cause }
 
 // auditedStores lists the stores from the log itself, in the order of their opening.
 func auditedStores(ctx context.Context, log eventstore.Store, storeID string) ([]store.Opened, error) {
@@ -98,6 +152,8 @@ type auditSums struct {
 	tabs          map[string]*auditedTab // open ones, by stream
 	counters      map[rowKey]int64
 	closed        int
+	parked        map[string]Parked // what the counters leave out, by stream
+	leftOut       int
 }
 
 type auditedTab struct {
@@ -106,7 +162,7 @@ type auditedTab struct {
 	payments     []tab.PaymentCompleted
 }
 
-// read adds up the store's tabs up to a position. An error is a contradiction within the log, or damage.
+// read adds up the store's tabs up to a position. Errors: a contradictionError, or those of the log.
 func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstore.Position) error {
 	read := eventstore.LogRead{Filter: eventstore.Filter{Prefixes: []string{stream.TabCategory + "-" + s.storeID + "-"}}}
 	for e, err := range log.ReadAll(ctx, read) {
@@ -116,15 +172,29 @@ func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstor
 		if to.Before(e.Position) {
 			return nil
 		}
+		if e.Type == tab.ClosedType && s.leaveOut(e) {
+			continue
+		}
 		decoded, err := tab.Catalog.Decode(e.Type, e.Data)
 		if err == nil {
 			err = s.add(e.Stream, decoded)
 		}
 		if err != nil {
-			return fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
+			return &contradictionError{fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)}
 		}
 	}
 	return nil
+}
+
+// leaveOut reports whether the counters leave a closing out, and forgets its tab then.
+func (s *auditSums) leaveOut(e eventstore.Event) bool {
+	parked, is := s.parked[e.Stream]
+	if !is || e.Revision < parked.Revision {
+		return false
+	}
+	delete(s.tabs, e.Stream)
+	s.leftOut++
+	return true
 }
 
 func (s *auditSums) add(streamName string, e tab.Event) error {
@@ -141,11 +211,16 @@ func (s *auditSums) add(streamName string, e tab.Event) error {
 			if err != nil || amount != l.Amount {
 				return fmt.Errorf("a line of order %s amounts to %d, not %d", e.OrderID, amount, l.Amount)
 			}
-			t.amount += amount
+			if t.amount, err = money.Add(t.amount, amount); err != nil {
+				return err
+			}
 		}
 		t.lines = append(t.lines, e.Lines...)
 	case tab.PaymentCompleted:
-		t.paid += e.Amount
+		var err error
+		if t.paid, err = money.Add(t.paid, e.Amount); err != nil {
+			return err
+		}
 		t.payments = append(t.payments, e)
 	case tab.Closed:
 		if t.amount != t.paid || t.amount != e.Amount {

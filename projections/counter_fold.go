@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -158,6 +159,9 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	if err != nil {
 		return fmt.Errorf("event %s: %w", e.Type, err)
 	}
+	if err := countable(closed); err != nil {
+		return err
+	}
 	f.events++
 	day := f.day(dayKey{closed.StoreID, closed.BusinessDate, closed.SettlementDay})
 	sum := checkedSum{}
@@ -180,6 +184,28 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	}
 	return sum.error()
 }
+
+// countable returns an error for a tab beyond a tab's limits, as a log from before them may hold. So whether a tab counts
+// does not depend on what else its periods hold, and no sum of theirs overflows.
+func countable(closed *tab.Closed) error {
+	good := inRange(closed.Amount, tab.AmountMax)
+	for i := range closed.Lines {
+		line := &closed.Lines[i]
+		good = good && inRange(line.Amount, tab.AmountMax) && inRange(line.Quantity, tab.TabLinesMax*tab.QuantityMax)
+	}
+	for i := range closed.Payments {
+		payment := &closed.Payments[i]
+		good = good && inRange(payment.Amount, tab.AmountMax) && inRange(payment.Fee, tab.AmountMax)
+	}
+	if !good {
+		return fmt.Errorf("%w: a tab of %d minor units, or what it is made of; a tab has 0 to %d", errUncountable, closed.Amount, tab.AmountMax)
+	}
+	return nil
+}
+
+var errUncountable = errors.New("beyond the limits of a tab")
+
+func inRange(n, limit int64) bool { return 0 <= n && n <= limit }
 
 func (f *counterFold) day(key dayKey) *sums {
 	if f.lastDay != nil && key == f.last {

@@ -19,7 +19,7 @@ import (
 // periods of the business date on which its last payment closed it; so the Closed event is all they are made of, and
 // the sum over products equals the sum over tenders equals CountGross.
 var Counters = Model{
-	Name: "counters", Version: 1, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
+	Name: "counters", Version: 2, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
 	NewFold: func() Fold { return new(counterFold) },
 }
 

@@ -76,7 +76,7 @@ func verified(t *testing.T, log eventstore.Store, sink projections.Sink) {
 		}
 	}
 	audit, err := projections.Audit(ctx, log, sink, "", noProgress)
-	if err != nil || audit.Difference != "" || audit.Tabs == 0 {
+	if err != nil || len(audit.Differences) != 0 || audit.Tabs == 0 {
 		t.Errorf("audit: %+v, %v", audit, err)
 	}
 }

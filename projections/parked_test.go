@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,20 +60,42 @@ func TestPoisonStopsItsOwnStream(t *testing.T) {
 	}
 }
 
-// TestOverflowIsPoison: what would overflow a counter stops its own stream, nothing else.
+// TestOverflowIsPoison: what is beyond the limits of a tab, and what would overflow a counter, stops its own stream, nothing
+// else.
 func TestOverflowIsPoison(t *testing.T) {
 	log, sink := newLog(t), newSink(t)
-	for n, amount := range []int64{1, 1<<63 - 1, 5} {
+	catchUp := func() {
+		t.Helper()
+		if err := projections.CatchUp(t.Context(), log, sink, projections.Counters, quiet, noProgress); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add := func(n int, amount int64) {
 		raw(t, log, tabStream(n), eventstore.NoStream, tab.ClosedType, closedOf("s0", amount))
 	}
-	newWorld(t, log, 9)
-	run(t, log, sink).caughtUp(t, log)
-	parked, err := projections.ListParked(t.Context(), sink, projections.Counters)
-	if err != nil || len(parked) != 1 || parked[0].Stream != tabStream(1) {
-		t.Fatalf("parked: %+v, %v", parked, err)
+	for n, amount := range []int64{1, 1<<63 - 1, 5, tab.AmountMax + 1, tab.AmountMax, -1} {
+		add(n, amount)
 	}
-	if got := grossOf(t, sink, "s0|DAY|2030-01-01"); got != 6 {
+	newWorld(t, log, 9)
+	catchUp()
+	const day, full = "s0|DAY|2030-01-01", 1<<63 - 1
+	if got := grossOf(t, sink, day); got != tab.AmountMax+6 {
 		t.Errorf("the others sum up to %d", got)
+	}
+	damage(t, sink, projections.Change{Partition: day, Field: projections.CountGross, Op: projections.Set, Delta: full - 3})
+	add(6, 4)
+	add(7, 3)
+	catchUp()
+	if got := grossOf(t, sink, day); got != full {
+		t.Errorf("the last that fits makes %d", got)
+	}
+	parked, err := projections.ListParked(t.Context(), sink, projections.Counters)
+	var streams []string
+	for _, p := range parked {
+		streams = append(streams, p.Stream)
+	}
+	if want := []string{tabStream(1), tabStream(3), tabStream(5), tabStream(6)}; err != nil || !slices.Equal(streams, want) {
+		t.Errorf("parked: %+v, %v; want %v", parked, err, want)
 	}
 }
 
@@ -99,4 +122,55 @@ func grossOf(t *testing.T, sink projections.Sink, partition string) int64 {
 		t.Fatal(err)
 	}
 	return values[projections.CountGross].Counter
+}
+
+// TestOneStoreCannotHideTheOthers: what one owner's tabs amount to is more than a counter holds. Their store says so, the
+// others are verified all the same.
+func TestOneStoreCannotHideTheOthers(t *testing.T) {
+	log, sink := newLog(t), newSink(t)
+	w := newWorld(t, log, 21)
+	for n, amount := range []int64{1000, 1<<63 - 1, 2000, 1_000_000_000_000_001} {
+		wholeTab(t, log, "s0", n, amount)
+	}
+	for range 100 {
+		w.step()
+	}
+	catchUp := func() {
+		t.Helper()
+		if err := projections.CatchUp(t.Context(), log, sink, projections.Counters, quiet, noProgress); err != nil {
+			t.Fatal(err)
+		}
+	}
+	catchUp()
+	audit, err := projections.Audit(t.Context(), log, sink, "", noProgress)
+	if err != nil || len(audit.Differences) != 0 || audit.LeftOut != 2 || audit.Tabs < 10 {
+		t.Errorf("audit: %+v, %v", audit, err)
+	}
+	// A log that contradicts itself is the difference of its store, and of no other.
+	raw(t, log, "tab-s1-x.1", eventstore.NoStream, tab.ClosedType, closedOf("s1", 5))
+	catchUp()
+	damage(t, sink, projections.Change{Partition: "s2|MONTH|2024-11-01", Field: projections.CountGross, Op: projections.Add, Delta: 1})
+	audit, err = projections.Audit(t.Context(), log, sink, "", noProgress)
+	if err != nil || len(audit.Differences) != 2 || !strings.HasPrefix(audit.Differences[0], "store s1: stream tab-s1-x.1 revision 0: ") ||
+		!strings.Contains(audit.Differences[1], "s2|MONTH|2024-11-01: gross is ") {
+		t.Errorf("audit: %+v, %v", audit, err)
+	}
+}
+
+// wholeTab appends a tab that was ordered, paid and closed, whatever it amounts to.
+func wholeTab(t *testing.T, log eventstore.Store, storeID string, n int, amount int64) {
+	t.Helper()
+	id := "x." + itoa(int64(n+1))
+	name, worth := "tab-"+storeID+"-"+id, itoa(amount)
+	for i, e := range [][2]string{
+		{"tab.opened.v1", `{"storeId":"` + storeID + `","tabId":"` + id + `","tableId":"x","currency":"KRW"}`},
+		{"tab.order_placed.v1", `{"orderId":"o","amount":` + worth + `,"businessDate":"2030-01-01","lines":[` +
+			`{"productId":"p","name":"P","category":"C","unitPrice":` + worth + `,"quantity":1,"amount":` + worth + `}]}`},
+		{"tab.payment_completed.v1", `{"paymentId":"m","method":"CASH","amount":` + worth + `,"businessDate":"2030-01-01"}`},
+		{tab.ClosedType, `{"storeId":"` + storeID + `","businessDate":"2030-01-01","settlementDay":1,"currency":"KRW","amount":` + worth +
+			`,"lines":[{"productId":"p","name":"P","category":"C","quantity":1,"amount":` + worth + `}],` +
+			`"payments":[{"method":"CASH","amount":` + worth + `,"fee":0}]}`},
+	} {
+		raw(t, log, name, eventstore.Revision(i-1), e[0], e[1])
+	}
 }

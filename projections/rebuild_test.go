@@ -86,10 +86,10 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 		t.Errorf("verify: %+v, %v", verify, err)
 	}
 	audit, err := projections.Audit(t.Context(), log, sink, "", noProgress)
-	if err != nil || !strings.Contains(audit.Difference, partition+": gross is ") {
+	if err != nil || !strings.Contains(strings.Join(audit.Differences, "\n"), partition+": gross is ") {
 		t.Errorf("audit: %+v, %v", audit, err)
 	}
-	if audit, err = projections.Audit(t.Context(), log, sink, "s0", noProgress); err != nil || audit.Difference != "" {
+	if audit, err = projections.Audit(t.Context(), log, sink, "s0", noProgress); err != nil || len(audit.Differences) != 0 {
 		t.Errorf("audit of another store: %+v, %v", audit, err)
 	}
 	report, err := projections.Rebuild(t.Context(), log, sink, model, quiet, noProgress)
@@ -140,7 +140,7 @@ func TestMissingAndAddedCountersAreNamed(t *testing.T) {
 			}
 			damage(t, sink, c)
 			audit, err := projections.Audit(t.Context(), log, sink, "", noProgress)
-			if err != nil || !strings.Contains(audit.Difference, c.Partition) {
+			if err != nil || !strings.Contains(strings.Join(audit.Differences, "\n"), c.Partition) {
 				t.Errorf("audit: %+v, %v", audit, err)
 			}
 			verify, err := projections.Verify(t.Context(), log, sink, newSink(t), projections.Counters, quiet, noProgress)

@@ -123,8 +123,10 @@ func (c *verifyCmd) Run(p *program) error {
 	for _, s := range v.Parked {
 		fmt.Fprintf(p.out, "parked     %s: %s stopped at revision %d: %s\n", s.Model, s.Stream, s.Revision, s.Error)
 	}
-	if v.Difference != "" {
-		fmt.Fprintln(p.err, "daybook: they differ:", v.Difference)
+	for _, difference := range v.Differences {
+		fmt.Fprintln(p.err, "daybook: they differ:", difference)
+	}
+	if len(v.Differences) > 0 {
 		return errFailed
 	}
 	if len(v.Parked) > 0 {

@@ -125,14 +125,16 @@ type VerifyArgs struct {
 	StoreID string `json:"storeId"` // "": all stores
 }
 
-// Verified is what a verification found. It agrees if Difference is "".
+// Verified is what a verification found. All agrees if there are no Differences.
 type Verified struct {
-	Position   eventstore.Position  `json:"position"`
-	Entries    int64                `json:"entries"` // of the log that were checked; 0 if one store was verified
-	Tabs       int                  `json:"tabs"`    // closed ones, whose orders and payments were summed up again
-	Reports    []projections.Report `json:"reports"`
-	Parked     []projections.Parked `json:"parked"`
-	Difference string               `json:"difference"`
+	Position eventstore.Position  `json:"position"`
+	Entries  int64                `json:"entries"` // of the log that were checked; 0 if one store was verified
+	Tabs     int                  `json:"tabs"`    // closed ones, whose orders and payments were summed up again
+	LeftOut  int                  `json:"leftOut"` // closed ones that the counters leave out, see Parked
+	Reports  []projections.Report `json:"reports"`
+	Parked   []projections.Parked `json:"parked"`
+	// Differences are the first one of each read model, and of the audit of each store.
+	Differences []string `json:"differences"`
 }
 
 // Verify compares, as of one position each: every read model with a fresh fold of the log; the counters with the sums
@@ -154,10 +156,8 @@ var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyAr
 	if err != nil {
 		return nil, err
 	}
-	v.Position, v.Tabs = audit.Position, audit.Tabs
-	if v.Difference == "" {
-		v.Difference = audit.Difference
-	}
+	v.Position, v.Tabs, v.LeftOut = audit.Position, audit.Tabs, audit.LeftOut
+	v.Differences = append(v.Differences, audit.Differences...)
 	return v, nil
 })
 
@@ -170,7 +170,7 @@ func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) err
 		var damage *eventstore.Corruption
 		switch {
 		case errors.As(err, &damage):
-			v.Difference = err.Error()
+			v.Differences = append(v.Differences, err.Error())
 			return nil
 		case err != nil:
 			return err
@@ -182,8 +182,8 @@ func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) err
 			return fmt.Errorf("verifying %s: %w", model.Name, err)
 		}
 		v.Reports = append(v.Reports, report)
-		if v.Difference == "" {
-			v.Difference = report.Difference
+		if report.Difference != "" {
+			v.Differences = append(v.Differences, report.Difference)
 		}
 		parked, err := projections.ListParked(ctx, a.sinkOf[model.Name], model)
 		if err != nil {

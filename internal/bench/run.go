@@ -120,8 +120,8 @@ func (r *run) verify(ctx context.Context, config app.Config) error {
 		return err
 	}
 	switch {
-	case verified.Difference != "":
-		return fmt.Errorf("verifying: they differ: %s", verified.Difference)
+	case len(verified.Differences) > 0:
+		return fmt.Errorf("verifying: they differ: %s", verified.Differences[0])
 	case len(verified.Parked) > 0:
 		return fmt.Errorf("verifying: %d streams are parked", len(verified.Parked))
 	}

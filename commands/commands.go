@@ -37,7 +37,6 @@ type Service struct {
 	indexFailed atomic.Bool // the operator was told so
 
 	recent   recent
-	zones    zones
 	numbers  numbers
 	pairings *rate.Limiter
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/subtle"
 	"fmt"
-	"sync"
 	"time"
 
 	"daybook/domain/calendar"
 	"daybook/domain/store"
 	"daybook/domain/stream"
 	"daybook/internal/auth"
+	"daybook/internal/zones"
 )
 
 var _ auth.Access = (*Service)(nil)
@@ -60,7 +60,7 @@ func (s *Service) OpenedAt(ctx context.Context, storeID string) (time.Time, erro
 }
 
 func (s *Service) describe(state store.State) (auth.Store, error) {
-	zone, err := s.zones.load(state.TimeZone)
+	zone, err := zones.Load(state.TimeZone)
 	if err != nil {
 		return auth.Store{}, fmt.Errorf("store %s: %w", state.StoreID, err)
 	}
@@ -69,22 +69,4 @@ func (s *Service) describe(state store.State) (auth.Store, error) {
 		MonthlyFee: state.Grade.MonthlyFee(state.Currency),
 		Hours:      calendar.Hours{Zone: zone, Closeout: state.CloseoutHour},
 	}, nil
-}
-
-// zones remembers time zones, because loading one reads a file.
-type zones struct{ known sync.Map }
-
-func (z *zones) load(name string) (*time.Location, error) {
-	if zone, met := z.known.Load(name); met {
-		return zone.(*time.Location), nil
-	}
-	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("%q is no time zone", name)
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("%q is no time zone", name)
-	}
-	z.known.Store(name, zone)
-	return zone, nil
 }

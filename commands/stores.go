@@ -11,6 +11,7 @@ import (
 	"daybook/domain/stream"
 	"daybook/internal/auth"
 	"daybook/internal/httpapi"
+	"daybook/internal/zones"
 )
 
 // OpenStore is what an owner says to open a store. Absent fields are nil and have their defaults.
@@ -26,7 +27,7 @@ type OpenStore struct {
 var errTimeZone = refusal.New(refusal.Invalid, "invalid_time_zone", "timeZone is an IANA name such as Asia/Seoul")
 
 // command makes the domain's command of what an owner said, with the defaults.
-func (w OpenStore) command(zones *zones, storeID, ownerID string, at time.Time) (store.Open, error) {
+func (w OpenStore) command(storeID, ownerID string, at time.Time) (store.Open, error) {
 	c := store.Open{
 		StoreID: storeID, OwnerID: ownerID, Name: w.Name, Grade: store.Grade(w.PosGrade), SettlementDay: w.SettlementDay,
 		TimeZone: "Asia/Seoul", Currency: "KRW", CloseoutHour: w.CloseoutHour, At: at,
@@ -37,7 +38,7 @@ func (w OpenStore) command(zones *zones, storeID, ownerID string, at time.Time) 
 	if w.Currency != nil {
 		c.Currency = money.Currency(*w.Currency)
 	}
-	if _, err := zones.load(c.TimeZone); err != nil {
+	if _, err := zones.Load(c.TimeZone); err != nil {
 		return c, errTimeZone
 	}
 	return c, nil
@@ -50,7 +51,7 @@ func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wa
 	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusCreated,
 		decide: func(store.State) (store.Command, error) {
-			return wanted.command(&s.zones, storeID, ownerID, s.moment())
+			return wanted.command(storeID, ownerID, s.moment())
 		},
 		answer: func(state store.State, _ []store.Event) (any, error) { return storeBody(state), nil },
 	})
@@ -58,7 +59,7 @@ func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wa
 
 // Preview says what a store would be like, without opening it. It refuses what OpenStore would refuse.
 func (s *Service) Preview(wanted OpenStore) (auth.Store, error) {
-	command, err := wanted.command(&s.zones, "preview", "preview", s.moment())
+	command, err := wanted.command("preview", "preview", s.moment())
 	if err != nil {
 		return auth.Store{}, err
 	}

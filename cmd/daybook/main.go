@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	_ "time/tzdata" // time zones do not depend on the machine
 
 	"github.com/alecthomas/kong"
 

@@ -19,6 +19,9 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(p *program) (err error) {
+	if c.EsdbWritable && c.EsdbListen == "" {
+		return errors.New("--esdb-writable: there is no --esdb-listen (DAYBOOK_ESDB_LISTEN) that says where the log is to be offered")
+	}
 	config := c.config(p.log)
 	config.Roles = c.Roles
 	a, err := app.Open(config)

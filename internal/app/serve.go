@@ -30,11 +30,18 @@ type Server struct {
 	draining chan struct{} // closed when it begins to stop
 }
 
-// Listen takes the address that Serve will serve on.
+// Listen takes the address that Serve will serve on, host:port. It warns if others than this machine can reach it.
 func (a *App) Listen(address string) (*Server, error) {
+	if address == "" { // which would be every address, at any port
+		return nil, errors.New("DAYBOOK_ADDR (--addr): it is empty; it is HOST:PORT, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address of this machine")
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("--addr: %w", err)
+		return nil, fmt.Errorf("DAYBOOK_ADDR (--addr): %w", err)
+	}
+	if at, is := listener.Addr().(*net.TCPAddr); is && !at.IP.IsLoopback() {
+		a.log.Warn("other machines can reach this address, and tokens travel to it unencrypted: let a proxy with TLS stand before it, or serve on 127.0.0.1",
+			"address", at.String())
 	}
 	s := &Server{App: a, listener: listener, echo: httpapi.New(a.log, a.Registry), draining: make(chan struct{})}
 	s.routes()

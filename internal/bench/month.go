@@ -10,6 +10,7 @@ import (
 	"daybook/commands"
 	"daybook/domain/calendar"
 	"daybook/domain/tab"
+	"daybook/internal/zones"
 )
 
 // The month that the reference system published its timings for (specification 7.6): how much was sold at scale 1.
@@ -39,7 +40,7 @@ func reference(scale float64) month {
 }
 
 func newMonth(stores, products int, scale float64) month {
-	zone, err := time.LoadLocation("Asia/Seoul")
+	zone, err := zones.Load("Asia/Seoul")
 	if err != nil {
 		panic(err) // the program carries the time zones
 	}

@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"daybook/internal/services"
 )
@@ -87,6 +89,10 @@ func TestRefusesSettings(t *testing.T) {
 		{"", append(here, "--roles", "cook"), []string{"--roles", "cook"}},
 		{"", []string{"serve", "--addr", taken.Addr().String()}, []string{"--addr", "in use"}},
 		{"", []string{"serve", "--addr", "nowhere"}, []string{"--addr", "nowhere"}},
+		{"DAYBOOK_ADDR=", []string{"serve"}, []string{"DAYBOOK_ADDR", "empty"}},
+		{"", []string{"serve", "--addr", ""}, []string{"--addr", "empty"}},
+		{"", append(here, "--esdb-writable"), []string{"--esdb-writable", "--esdb-listen"}},
+		{"DAYBOOK_ESDB_LISTEN=", append(here, "--esdb-writable"), []string{"--esdb-writable", "DAYBOOK_ESDB_LISTEN"}},
 		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"token", "owner", "--subject", "anna"}, []string{"sign-in"}},
 		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"import", "sales", "-", "--new-store", "Cafe", "--owner", "anna"}, []string{"sign-in"}},
 	} {
@@ -99,6 +105,55 @@ func TestRefusesSettings(t *testing.T) {
 		if o := install(t).run(args...); o.code == 0 || o.stderr == "" {
 			t.Errorf("daybook %v: exit code %d, %q", args, o.code, o.stderr)
 		}
+	}
+}
+
+// TestWarnsOfOpenAddresses: whoever serves beyond this machine is told what that means, and nobody else is.
+func TestWarnsOfOpenAddresses(t *testing.T) {
+	const warning = "other machines can reach this address"
+	for address, open := range map[string]bool{"0.0.0.0:0": true, ":0": true, "[::]:0": true, "127.0.0.1:0": false, "localhost:0": false} {
+		t.Run(address, func(t *testing.T) {
+			in := install(t, "DAYBOOK_ADDR="+address)
+			s := in.launch()
+			select {
+			case <-s.said.address:
+			case <-s.done:
+			}
+			if warned := strings.Contains(s.said.String(), warning); warned != open {
+				t.Errorf("warned: %v\n%s", warned, s.said)
+			}
+			if code := s.stop(); code != 0 {
+				t.Errorf("exit code %d after SIGTERM", code)
+			}
+		})
+	}
+}
+
+// TestZonesAreTheProgramsOwn: a zone that only this machine knows is none.
+func TestZonesAreTheProgramsOwn(t *testing.T) {
+	dir := t.TempDir()
+	// A zone of nine hours, by RFC 8536.
+	file := "TZif" + strings.Repeat("\x00", 35) + "\x01\x00\x00\x00\x04\x00\x00\x7e\x90\x00\x00KST\x00"
+	if found, err := time.LoadLocationFromTZData("x", []byte(file)); err != nil || time.Unix(0, 0).In(found).Hour() != 9 {
+		t.Fatalf("the file is no zone, so that this tests nothing: %v", err)
+	}
+	for _, name := range []string{"localtime", "My/Zone", "right/Asia/Seoul"} {
+		write(t, filepath.Join(dir, name), file)
+	}
+	in := install(t, "ZONEINFO="+dir)
+	in.serve()
+	anna := in.owner("anna")
+	open := func(zone string) map[string]any {
+		return map[string]any{"name": "Cafe", "posGrade": "GOLD", "settlementDay": 1, "timeZone": zone}
+	}
+	for _, zone := range []string{"localtime", "My/Zone", "right/Asia/Seoul", "./Asia/Seoul", "asia/seoul", "posixrules"} {
+		r := anna.send(t, http.MethodPost, "/v1/stores", "", open(zone), http.StatusBadRequest, nil)
+		if !strings.Contains(string(r.body), "invalid_time_zone") {
+			t.Errorf("%s: %s", zone, r)
+		}
+	}
+	for _, zone := range []string{"Asia/Seoul", "ROK", "US/Eastern", "UTC"} {
+		anna.send(t, http.MethodPost, "/v1/stores", "", open(zone), http.StatusCreated, nil)
 	}
 }
 

@@ -201,10 +201,11 @@ func TestStoreRules(t *testing.T) {
 	add("currency", "invalid_currency", true, `""`, `"krw"`, `"KR"`, `"KRWX"`)
 	add("currency", "invalid_currency", false, `"XXX"`, `"XAU"`)
 	add("timeZone", "invalid_time_zone", false, `""`, `"Local"`, `"Mars/Olympus"`, `"../../etc/passwd"`, `"/etc/localtime"`,
-		`"Asia/Seoul\u0000"`, `"`+strings.Repeat("A", 5000)+`"`, `"UTC+9"`, `"."`)
+		`"Asia/Seoul\u0000"`, `"`+strings.Repeat("A", 5000)+`"`, `"UTC+9"`, `"."`,
+		`"localtime"`, `"posixrules"`, `"right/Asia/Seoul"`, `"./Asia/Seoul"`, `"Asia//Seoul"`, `"asia/seoul"`)
 	r.checkFaults(t, faults)
 	for _, good := range []call{
-		with("closeoutHour", "11"), with("currency", `"USD"`), with("timeZone", `"America/New_York"`), with("timeZone", `"UTC"`),
+		with("closeoutHour", "11"), with("currency", `"USD"`), with("timeZone", `"America/New_York"`), with("timeZone", `"UTC"`), with("timeZone", `"ROK"`),
 		with("settlementDay", "25"), with("posGrade", `"SILVER"`),
 	} {
 		r.do(t, good).want(t, http.StatusCreated, "")

@@ -181,6 +181,10 @@ type Store interface {
 	// ReadAll yields the log's events, up to the end as it was when the read began. After yielding an error it stops.
 	ReadAll(ctx context.Context, read LogRead) iter.Seq2[Event, error]
 
+	// At returns the event that stands exactly at a position, and false if none does: a position of another log, or of a
+	// newer copy of this one, holds nothing here, or another event.
+	At(ctx context.Context, position Position) (Event, bool, error)
+
 	// Head is the position of the last event that reads can see, zero for an empty log.
 	Head(ctx context.Context) (Position, error)
 

@@ -35,6 +35,17 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[
 	}
 }
 
+// At is eventstore.Store's.
+func (s *Store) At(ctx context.Context, position eventstore.Position) (eventstore.Event, bool, error) {
+	if position.IsZero() || position.Commit != position.Prepare {
+		return eventstore.Event{}, false, s.usable(ctx)
+	}
+	for e, err := range s.ReadAll(ctx, eventstore.LogRead{After: place(position.Commit - 1), Limit: 1}) {
+		return e, err == nil && e.Position == position, err
+	}
+	return eventstore.Event{}, false, s.usable(ctx)
+}
+
 // ownPosition refuses a position that this log cannot have given.
 func ownPosition(p eventstore.Position) error {
 	if p.Commit != p.Prepare {

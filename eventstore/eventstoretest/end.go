@@ -78,6 +78,10 @@ func (f *fixture) calls() map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
 		"Identity": func(ctx context.Context) error { _, err := f.Identity(ctx); return err },
 		"Head":     func(ctx context.Context) error { _, err := f.Head(ctx); return err },
+		"At": func(ctx context.Context) error {
+			_, _, err := f.At(ctx, eventstore.Position{Commit: 1, Prepare: 1})
+			return err
+		},
 		"Append": func(ctx context.Context) error {
 			_, err := f.Append(ctx, f.stream(5), eventstore.NoStream, events(1))
 			return err

@@ -185,6 +185,24 @@ var logTests = []subtest{
 		f.wantEqual(f.readAll(eventstore.LogRead{Filter: f.mine(), After: beyond}), nil)
 		f.wantEqual(f.readAll(eventstore.LogRead{Filter: f.mine(), After: beyond, Direction: backward}), reversed(all))
 	}},
+	{name: "at a position, there is its event or none", run: func(f *fixture) {
+		if e, is, err := f.At(f.ctx(), eventstore.Position{}); is || err != nil {
+			f.Errorf("before the first event: %+v, %v", e, err)
+		}
+		fill(f, 9)
+		for _, want := range f.readAll(eventstore.LogRead{Filter: f.mine()}) {
+			e, is, err := f.At(f.ctx(), want.Position)
+			if err != nil || !is {
+				f.Fatalf("at %v: %v, %v", want.Position, is, err)
+			}
+			f.wantEqual([]eventstore.Event{e}, []eventstore.Event{want})
+		}
+		head := f.head()
+		beyond := eventstore.Position{Commit: head.Commit + 1000, Prepare: head.Prepare + 1000}
+		if e, is, err := f.At(f.ctx(), beyond); is || err != nil {
+			f.Errorf("after the last event: %+v, %v", e, err)
+		}
+	}},
 	{name: "can be ended early", run: func(f *fixture) {
 		fill(f, 20)
 		for range f.ReadAll(f.ctx(), eventstore.LogRead{}) {

@@ -32,6 +32,31 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[
 	})
 }
 
+// At is eventstore.Store's. Servers begin a read forward with the event at the position itself.
+func (s *Store) At(ctx context.Context, position eventstore.Position) (found eventstore.Event, is bool, err error) {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return found, false, err
+	}
+	defer done()
+	if position.IsZero() {
+		return found, false, nil
+	}
+	err = s.try(ctx, func(l *link) (bool, error) {
+		found, is = eventstore.Event{}, false
+		for e, err := range s.page(ctx, l, logPage(position, eventstore.Forward, 1)) {
+			if err != nil {
+				return false, err
+			}
+			if e.Position == position && ours(e.Stream, e.Type) {
+				found, is = e, true
+			}
+		}
+		return false, nil
+	})
+	return found, is, err
+}
+
 // reading is what all reads have in common: work yields events until it is done or yield returns false.
 func (s *Store) reading(ctx context.Context, bad error, work func(ctx context.Context, yield func(eventstore.Event) bool) error) iter.Seq2[eventstore.Event, error] {
 	return func(yield func(eventstore.Event, error) bool) {

@@ -22,23 +22,27 @@ var errTooMany = errors.New("too many changes for one batch")
 // fillApart does what fill does, range by range, folding the stores of a range apart from each other, as many at a time
 // as there are processors. A range is one batch, so the target still moves in the order of the log; one that makes too
 // many changes is halved. On an event that cannot be folded it returns a poisonError, with the target between ranges.
-func (w *writer) fillApart(ctx context.Context, store eventstore.Partitioned, to eventstore.Position, progress Progress) error {
-	size := w.rangeSize
+func (w *writer) fillApart(ctx context.Context, store eventstore.Partitioned, end place, progress Progress) error {
+	size, to := w.rangeSize, end.position
 	for w.at.Position.Before(to) || w.at.Log == "" { // even of an empty log, a target says that it is of it
 		from, next := w.at.Position.Commit, min(w.at.Position.Commit+size, to.Commit)
 		at := eventstore.Position{Commit: next, Prepare: next}
+		reached, err := lastPlace(ctx, store, at)
+		if err != nil {
+			return err
+		}
 		changes, err := w.foldApart(ctx, store, at, func(done, total int) {
 			progress(from+(next-from)*uint64(done)/uint64(total), to.Commit)
 		})
 		if errors.Is(err, errTooMany) {
 			if size <= fillEvents { // in order, batches can be cut down to single events
-				return w.fillInOrder(ctx, store, to, progress)
+				return w.fillInOrder(ctx, store, end, progress)
 			}
 			size /= 2
 			continue
 		}
 		if err == nil {
-			err = w.commit(ctx, w.checkpoint(at), changes)
+			err = w.commit(ctx, w.checkpoint(reached), changes)
 		}
 		if err != nil {
 			return err

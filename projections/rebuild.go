@@ -106,11 +106,18 @@ func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model
 // memory, few enough for a small machine.
 const fillEvents = 20_000
 
-// fill brings the writer's target from where it stands to exactly a position.
-func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
+// fill brings the writer's target from where it stands to the last event at or before a position.
+func (w *writer) fill(ctx context.Context, store eventstore.Store, position eventstore.Position, progress Progress) error {
+	to, err := lastPlace(ctx, store, position)
+	if err != nil {
+		return err
+	}
 	if apart, can := store.(eventstore.Partitioned); can && w.model.Category != "" {
 		err := w.fillApart(ctx, apart, to, progress)
 		var poison *poisonError
+		if err == nil && w.at.before(w.checkpoint(to)) { // it held everything, and did not name its event
+			err = w.apply(ctx, nil, to)
+		}
 		if !errors.As(err, &poison) {
 			return err
 		}
@@ -119,30 +126,30 @@ func (w *writer) fill(ctx context.Context, store eventstore.Store, to eventstore
 	return w.fillInOrder(ctx, store, to, progress)
 }
 
-func (w *writer) fillInOrder(ctx context.Context, store eventstore.Store, to eventstore.Position, progress Progress) error {
+func (w *writer) fillInOrder(ctx context.Context, store eventstore.Store, to place, progress Progress) error {
 	events := make([]eventstore.Event, 0, fillEvents)
 	read := eventstore.LogRead{After: w.at.Position, Filter: eventstore.Filter{Types: w.model.Types}}
 	for e, err := range store.ReadAll(ctx, read) {
 		if err != nil {
 			return err
 		}
-		if to.Before(e.Position) {
+		if to.position.Before(e.Position) {
 			break
 		}
 		if events = append(events, e); len(events) == fillEvents {
-			if err := w.apply(ctx, events, e.Position); err != nil {
+			if err := w.apply(ctx, events, placeOf(e)); err != nil {
 				return err
 			}
-			progress(e.Position.Commit, to.Commit)
+			progress(e.Position.Commit, to.position.Commit)
 			events = events[:0]
 		}
 	}
-	if w.at.Position == to && len(events) == 0 && w.at.Log != "" {
+	if len(events) == 0 && w.at == w.checkpoint(to) {
 		return nil
 	}
 	if err := w.apply(ctx, events, to); err != nil {
 		return err
 	}
-	progress(to.Commit, to.Commit)
+	progress(to.position.Commit, to.position.Commit)
 	return nil
 }

@@ -98,9 +98,12 @@ func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 			return r.failed(err)
 		}
 	}
-	// An idle model's position is stored now and then, so that a restart need not read the whole log again.
-	if to := batch.Position; len(events) > 0 || due && w.at.Position.Before(to) {
-		if err := w.apply(ctx, events, to); err != nil {
+	if len(events) > 0 {
+		if err := w.apply(ctx, events, placeOf(events[len(events)-1])); err != nil {
+			return r.failed(err)
+		}
+	} else if due {
+		if err := w.pass(ctx, r.store, batch.Position); err != nil {
 			return r.failed(err)
 		}
 	}

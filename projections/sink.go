@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 )
 
@@ -94,6 +96,9 @@ type Checkpoint struct {
 	Log      string // eventstore.Store.Identity; "" only in the zero Checkpoint
 	Version  int
 	Position eventstore.Position
+	// Event is the id of the event at Position. It says of which history the target is: an older copy of the log that
+	// has grown again has another event there. Nil at the zero Position, and in what an earlier program wrote.
+	Event uuid.UUID `json:",omitzero"`
 	// Resumed counts how often a parked stream was resumed. It makes such a change, which moves no position, visible to
 	// whoever else writes to the target.
 	Resumed int

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
 // Net returns what the batch's changes come to: at most one change for each field, in the order in which fields are
@@ -123,10 +125,12 @@ func (b Batch) check() error {
 	return checkName("log", b.To.Log)
 }
 
-// before reports whether a batch may lead from c to d: to a later position, or to the same one with a stream resumed.
+// before reports whether a batch may lead from c to d: to a later position, or to the same one with a stream resumed, or
+// with its event named for the first time.
 func (c Checkpoint) before(d Checkpoint) bool {
 	if c.Position == d.Position {
-		return c.Resumed < d.Resumed
+		named := c.Event == uuid.Nil && d.Event != uuid.Nil
+		return (named || c.Event == d.Event) && (c.Resumed < d.Resumed || c.Resumed == d.Resumed && named)
 	}
 	return c.Position.Before(d.Position) && c.Resumed <= d.Resumed
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 )
 
@@ -85,7 +87,7 @@ func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Targ
 // more changes than a sink takes at once is cut in two, and so is one with an event that cannot be folded, until that
 // event is alone; then its stream is parked. On errMoved the writer is of no use any more; any other error means: try
 // again.
-func (w *writer) apply(ctx context.Context, events []eventstore.Event, to eventstore.Position) error {
+func (w *writer) apply(ctx context.Context, events []eventstore.Event, to place) error {
 	next := w.checkpoint(to)
 	changes, err := w.fold(ctx, events)
 	tooMany := len(changes) > ChangesMax && len(events) > 1
@@ -100,15 +102,28 @@ func (w *writer) apply(ctx context.Context, events []eventstore.Event, to events
 		return w.park(ctx, events[0], next, poison)
 	}
 	half := len(events) / 2
-	if err := w.apply(ctx, events[:half], events[half-1].Position); err != nil {
+	if err := w.apply(ctx, events[:half], placeOf(events[half-1])); err != nil {
 		return err
 	}
 	return w.apply(ctx, events[half:], to)
 }
 
-// checkpoint is where the target stands once it holds everything up to a position.
-func (w *writer) checkpoint(to eventstore.Position) Checkpoint {
-	return Checkpoint{Log: w.identity, Version: w.model.Version, Position: to, Resumed: w.at.Resumed}
+// pass moves an idle target past events that do not concern it, so that a restart need not read the whole log again, and
+// names its event if an earlier program did not.
+func (w *writer) pass(ctx context.Context, store eventstore.Store, position eventstore.Position) error {
+	if w.at.Event != uuid.Nil && !w.at.Position.Before(position) {
+		return nil
+	}
+	to, err := lastPlace(ctx, store, position)
+	if err != nil || !w.at.before(w.checkpoint(to)) {
+		return err
+	}
+	return w.apply(ctx, nil, to)
+}
+
+// checkpoint is where the target stands once it holds everything up to a place.
+func (w *writer) checkpoint(to place) Checkpoint {
+	return Checkpoint{Log: w.identity, Version: w.model.Version, Position: to.position, Event: to.event, Resumed: w.at.Resumed}
 }
 
 // poisonError: an event cannot be folded, however often it is tried.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"daybook/projections"
 )
 
@@ -13,17 +15,18 @@ import (
 const (
 	begin = `
 WITH fence AS (
-	INSERT INTO read_target (model, generation, log, version, commit_position, prepare_position, resumed)
-	VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+	INSERT INTO read_target (model, generation, log, version, commit_position, prepare_position, resumed, event)
+	VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7, $8)
 	ON CONFLICT (model, generation) WHERE NOT dropped DO NOTHING
 	RETURNING id
 )`
 	move = `
 WITH fence AS (
 	UPDATE read_target
-	SET log = $3, version = $4, commit_position = $5::text::numeric, prepare_position = $6::text::numeric, resumed = $7
+	SET log = $3, version = $4, commit_position = $5::text::numeric, prepare_position = $6::text::numeric, resumed = $7, event = $8
 	WHERE model = $1 AND generation = $2 AND NOT dropped
-	AND log = $8 AND version = $9 AND commit_position = $10::text::numeric AND prepare_position = $11::text::numeric AND resumed = $12
+	AND log = $9 AND version = $10 AND commit_position = $11::text::numeric AND prepare_position = $12::text::numeric AND resumed = $13
+	AND ` + namedEvent + ` = $14
 	RETURNING id
 )`
 )
@@ -141,5 +144,14 @@ func columnsOf(net []projections.Change) (all [projections.Set + 1]columns) {
 
 // place is a checkpoint as parameters. Positions go as text: they may be above the int64 range.
 func place(at projections.Checkpoint) []any {
-	return []any{at.Log, at.Version, strconv.FormatUint(at.Position.Commit, 10), strconv.FormatUint(at.Position.Prepare, 10), at.Resumed}
+	commit, prepare := strconv.FormatUint(at.Position.Commit, 10), strconv.FormatUint(at.Position.Prepare, 10)
+	event := ""
+	if at.Event != uuid.Nil {
+		event = commit + " " + prepare + " " + at.Event.String()
+	}
+	return []any{at.Log, at.Version, commit, prepare, at.Resumed, event}
 }
+
+// namedEvent is the event of a target's checkpoint, with the position that it is of; empty if none is named. A process of
+// an earlier release moves the position without it, and the event that is left behind then counts as none.
+const namedEvent = `CASE WHEN starts_with(event, commit_position || ' ' || prepare_position || ' ') THEN event ELSE '' END`

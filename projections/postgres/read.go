@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"daybook/eventstore"
@@ -48,15 +50,15 @@ func (s *Sink) Checkpoint(ctx context.Context, target projections.Target) (at pr
 }
 
 // checkpointColumns are what a scannedCheckpoint takes.
-const checkpointColumns = `t.log, t.version, t.commit_position::text, t.prepare_position::text, t.resumed`
+const checkpointColumns = `t.log, t.version, t.commit_position::text, t.prepare_position::text, t.resumed, ` + namedEvent
 
 type scannedCheckpoint struct {
-	log, commit, prepare string // "" where there is no target
-	version, resumed     int
+	log, commit, prepare, event string // "" where there is no target
+	version, resumed            int
 }
 
 func (c *scannedCheckpoint) into() []any {
-	return []any{&c.log, &c.version, &c.commit, &c.prepare, &c.resumed}
+	return []any{&c.log, &c.version, &c.commit, &c.prepare, &c.resumed, &c.event}
 }
 
 func (c *scannedCheckpoint) checkpoint() (projections.Checkpoint, error) {
@@ -71,8 +73,13 @@ func (c *scannedCheckpoint) checkpoint() (projections.Checkpoint, error) {
 	if err != nil {
 		return projections.Checkpoint{}, fmt.Errorf("prepare position: %w", err)
 	}
-	position := eventstore.Position{Commit: commit, Prepare: prepare}
-	return projections.Checkpoint{Log: c.log, Version: c.version, Position: position, Resumed: c.resumed}, nil
+	at := projections.Checkpoint{Log: c.log, Version: c.version, Position: eventstore.Position{Commit: commit, Prepare: prepare}, Resumed: c.resumed}
+	if c.event != "" {
+		if at.Event, err = uuid.Parse(c.event[strings.LastIndexByte(c.event, ' ')+1:]); err != nil {
+			return projections.Checkpoint{}, fmt.Errorf("event of the checkpoint: %w", err)
+		}
+	}
+	return at, nil
 }
 
 // querier is a pool or a transaction.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"daybook/eventstore"
 	"daybook/projections"
@@ -30,13 +33,20 @@ func partitionKey(target projections.Target, partition string) string {
 	return targetKey(target, "p:"+partition)
 }
 
-// writeCheckpoint writes a checkpoint as it is stored and compared; "" for the zero one.
+// writeCheckpoint writes a checkpoint as it is stored and compared; "" for the zero one. Its event is named in front, where
+// earlier programs, which knew of none, had a digit.
 func writeCheckpoint(at projections.Checkpoint) string {
 	if at == (projections.Checkpoint{}) {
 		return ""
 	}
-	return fmt.Sprintf("%d %d %d %d %s", at.Version, at.Resumed, at.Position.Commit, at.Position.Prepare, at.Log)
+	event := ""
+	if at.Event != uuid.Nil {
+		event = eventMark + at.Event.String() + " "
+	}
+	return event + fmt.Sprintf("%d %d %d %d %s", at.Version, at.Resumed, at.Position.Commit, at.Position.Prepare, at.Log)
 }
+
+const eventMark = "event:"
 
 var errForeign = errors.New("not a value of this program")
 
@@ -46,7 +56,14 @@ func parseCheckpoint(stored string) (at projections.Checkpoint, err error) {
 		return at, nil
 	}
 	var position eventstore.Position
-	if _, err := fmt.Sscanf(stored, "%d %d %d %d", &at.Version, &at.Resumed, &position.Commit, &position.Prepare); err != nil {
+	rest := stored
+	if event, after, named := strings.Cut(strings.TrimPrefix(stored, eventMark), " "); named && strings.HasPrefix(stored, eventMark) {
+		if at.Event, err = uuid.Parse(event); err != nil {
+			return projections.Checkpoint{}, fmt.Errorf("redis: checkpoint %.64q is %w: %w", stored, errForeign, err)
+		}
+		rest = after
+	}
+	if _, err := fmt.Sscanf(rest, "%d %d %d %d", &at.Version, &at.Resumed, &position.Commit, &position.Prepare); err != nil {
 		return projections.Checkpoint{}, fmt.Errorf("redis: checkpoint %.64q is %w: %w", stored, errForeign, err)
 	}
 	at.Position = position

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 	"daybook/projections"
 )
@@ -54,6 +56,23 @@ var applyCases = []testCase{
 		f.holds(content{"p": {"n": "11"}})
 		f.is(f.sink.Apply(f.Context(), f.target, projections.Batch{From: to, To: to}), projections.ErrInvalid)
 	}},
+	{"an event that an earlier program did not name is named later, once", func(f *fixture) {
+		f.at = at(1, 1)
+		f.at.Event = uuid.Nil
+		f.ok(f.sink.Apply(f.Context(), f.target, projections.Batch{To: f.at, Changes: []projections.Change{add("p", "n", 1)}}))
+		f.holds(content{"p": {"n": "1"}})
+		named, other := at(1, 1), at(1, 1)
+		other.Event = eventAt(position(99))
+		f.ok(f.sink.Apply(f.Context(), f.target, projections.Batch{From: f.at, To: named}))
+		f.is(f.sink.Apply(f.Context(), f.target, projections.Batch{From: f.at, To: named}), projections.ErrFenced)
+		f.is(f.sink.Apply(f.Context(), f.target, projections.Batch{From: named, To: other}), projections.ErrInvalid)
+		f.is(f.sink.Apply(f.Context(), f.target, projections.Batch{From: named, To: f.at}), projections.ErrInvalid)
+		f.at = named
+		f.holds(content{"p": {"n": "1"}})
+		f.apply(add("p", "n", 1))
+		f.reopen()
+		f.holds(content{"p": {"n": "2"}})
+	}},
 	{"the first batch may hold no event", func(f *fixture) {
 		f.at = projections.Checkpoint{Log: "empty log", Version: 1}
 		f.ok(f.sink.Apply(f.Context(), f.target, projections.Batch{To: f.at}))
@@ -84,10 +103,12 @@ func testFence(f *fixture) {
 		"zero":           {},
 		"the one before": at(1, 1),
 		"a later one":    at(3, 3),
-		"other log":      {Log: "other log", Version: 3, Position: f.at.Position},
-		"other version":  {Log: f.at.Log, Version: 4, Position: f.at.Position},
+		"other log":      {Log: "other log", Version: 3, Position: f.at.Position, Event: f.at.Event},
+		"other version":  {Log: f.at.Log, Version: 4, Position: f.at.Position, Event: f.at.Event},
 		"other commit":   at(1, 2),
 		"other prepare":  at(2, 1),
+		"other event":    {Log: f.at.Log, Version: f.at.Version, Position: f.at.Position, Event: eventAt(position(99))},
+		"no event":       {Log: f.at.Log, Version: f.at.Version, Position: f.at.Position},
 	}
 	for name, from := range wrong {
 		to := next(from)

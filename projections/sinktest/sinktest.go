@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"daybook/eventstore"
@@ -100,7 +101,13 @@ func next(at projections.Checkpoint) projections.Checkpoint {
 	at.Log, at.Version = "test log", 3
 	at.Position.Commit++
 	at.Position.Prepare++
+	at.Event = eventAt(at.Position)
 	return at
+}
+
+// eventAt is the id of the test log's event at a position.
+func eventAt(p eventstore.Position) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(p.String()))
 }
 
 // batch is what takes a target one event further.
@@ -216,5 +223,6 @@ func set(partition, field string, counter int64) projections.Change {
 
 // at is a checkpoint of the test log.
 func at(commit, prepare uint64) projections.Checkpoint {
-	return projections.Checkpoint{Log: "test log", Version: 3, Position: eventstore.Position{Commit: commit, Prepare: prepare}}
+	p := eventstore.Position{Commit: commit, Prepare: prepare}
+	return projections.Checkpoint{Log: "test log", Version: 3, Position: p, Event: eventAt(p)}
 }

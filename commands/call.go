@@ -35,6 +35,9 @@ func ownerCommand[T any](a *api, f form, do func(call, T) (Answer, error)) echo.
 		if err != nil {
 			return err
 		}
+		if _, err := a.owner(c); err != nil { // the token may have expired while the body came
+			return err
+		}
 		actor := "owner:" + ownerID
 		req, err := a.request(c, of.StoreID+" "+actor, key, actor, of.StoreID, wanted)
 		if err != nil {

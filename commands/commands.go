@@ -9,14 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"daybook/domain/calendar"
 	"daybook/domain/menu"
 	"daybook/domain/store"
 	"daybook/domain/tab"
 	"daybook/eventstore"
 	"daybook/internal/auth"
+	"daybook/internal/httpapi"
 )
 
 // Service carries out commands. Safe for concurrent use.
@@ -38,7 +37,7 @@ type Service struct {
 
 	recent   recent
 	numbers  numbers
-	pairings *rate.Limiter
+	pairings *httpapi.Tries // wrong pairing codes
 }
 
 // Folded streams that are kept, by kind. A folded tab takes a few KiB, a menu up to a few hundred.
@@ -56,7 +55,7 @@ func New(log eventstore.Store, secret auth.Secret, requests RequestIndex, now fu
 		codes:    newAggregate(store.CodeDecider, log, storesKept),
 		menus:    newAggregate(menu.Decider, log, menusKept),
 		tabs:     newAggregate(tab.Decider, log, tabsKept),
-		pairings: rate.NewLimiter(pairingsPerSecond, pairingsBurst),
+		pairings: httpapi.NewTries(wrongCodesMax, time.Minute),
 	}
 }
 

@@ -35,9 +35,34 @@ func (s *Service) ownedState(ctx context.Context, ownerID, storeID string) (stor
 	return state, err
 }
 
+// admits refuses a tablet's token, with auth.ErrToken, before more of its request is looked at. It asks what this process
+// knows first, and the log only if that says no; so what it lets in has to be asked for again.
+func (s *Service) admits(ctx context.Context, token string) error {
+	storeID, _, ok := auth.ParseDeviceToken(token)
+	if !ok {
+		return auth.ErrToken
+	}
+	state, err := s.stores.glance(ctx, stream.Store(storeID))
+	if err != nil {
+		return err
+	}
+	if _, live := liveDevice(state, token); live {
+		return nil
+	}
+	_, err = s.Device(ctx, token)
+	return err
+}
+
+// liveDevice returns the device of a store that a token belongs to, and whether it is good.
+func liveDevice(state store.State, token string) (store.Device, bool) {
+	_, deviceID, _ := auth.ParseDeviceToken(token)
+	device, known := state.Device(deviceID)
+	return device, known && device.Live() && subtle.ConstantTimeCompare(device.TokenHash, auth.HashToken(token)) == 1
+}
+
 // Device returns the tablet that a token belongs to, or auth.ErrToken. It reads the log: a revoked token is dead.
 func (s *Service) Device(ctx context.Context, token string) (auth.Device, error) {
-	storeID, deviceID, ok := auth.ParseDeviceToken(token)
+	storeID, _, ok := auth.ParseDeviceToken(token)
 	if !ok {
 		return auth.Device{}, auth.ErrToken
 	}
@@ -45,12 +70,12 @@ func (s *Service) Device(ctx context.Context, token string) (auth.Device, error)
 	if err != nil {
 		return auth.Device{}, err
 	}
-	device, known := state.Device(deviceID)
-	if !known || !device.Live() || subtle.ConstantTimeCompare(device.TokenHash, auth.HashToken(token)) != 1 {
+	device, live := liveDevice(state, token)
+	if !live {
 		return auth.Device{}, auth.ErrToken
 	}
 	described, err := s.describe(state)
-	return auth.Device{Store: described, DeviceID: deviceID, TableID: device.TableID}, err
+	return auth.Device{Store: described, DeviceID: device.DeviceID, TableID: device.TableID}, err
 }
 
 // OpenedAt is when a store was opened.

@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"errors"
+
 	"github.com/labstack/echo/v4"
 
+	"daybook/domain/store"
 	"daybook/internal/auth"
 	"daybook/internal/httpapi"
 )
@@ -87,6 +90,9 @@ func (a *api) openStore(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := a.owner(c); err != nil { // the token may have expired while the body came
+		return err
+	}
 	actor := "owner:" + ownerID
 	req, err := a.request(c, actor, key, actor, "", wanted)
 	if err != nil {
@@ -96,14 +102,25 @@ func (a *api) openStore(c echo.Context) error {
 }
 
 func (a *api) pairDevice(c echo.Context) error {
+	caller := httpapi.Caller(c)
+	if wait := a.pairings.Wait(caller, a.now()); wait > 0 {
+		return errWrongCodes(wait)
+	}
 	var wanted PairDevice
 	key, err := form{}.read(c, &wanted)
 	if err != nil {
 		return err
 	}
-	return write(c)(a.PairDevice(c.Request().Context(), wanted, func(pairingID, storeID string) (Request, error) {
+	if wait := a.pairings.Wait(caller, a.now()); wait > 0 { // others of the same caller were wrong while the body came
+		return errWrongCodes(wait)
+	}
+	answer, err := a.PairDevice(c.Request().Context(), wanted, func(pairingID, storeID string) (Request, error) {
 		return a.request(c, "pairing:"+pairingID, key, "pairing:"+pairingID, storeID, wanted)
-	}))
+	})
+	if errors.Is(err, store.ErrCode) {
+		a.pairings.Wrong(caller, a.now())
+	}
+	return write(c)(answer, err)
 }
 
 func (a *api) placeOrder(c echo.Context) error {
@@ -112,12 +129,15 @@ func (a *api) placeOrder(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	device, err := a.Device(ctx, token)
-	if err != nil {
+	if err := a.admits(ctx, token); err != nil {
 		return err
 	}
 	var wanted PlaceOrder
 	key, err := form{keyNeeded: true}.read(c, &wanted)
+	if err != nil {
+		return err
+	}
+	device, err := a.Device(ctx, token) // decisive: the tablet may have been revoked while the body came
 	if err != nil {
 		return err
 	}

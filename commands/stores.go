@@ -126,13 +126,17 @@ func (s *Service) IssuePairingCode(ctx context.Context, ownerID, storeID, tableI
 	})
 }
 
-// Guessing a pairing code is hopeless at this rate: there are 2^40, and each lives ten minutes.
-const (
-	pairingsPerSecond = 20
-	pairingsBurst     = 50
-)
+// wrongCodesMax is how many wrong pairing codes one caller may try in a minute. A code has 2^40 values and lives ten
+// minutes; a wrong one names no store, so that only the caller can be counted. Right codes are not counted: attempts at
+// one address do no harm to tablets at others.
+const wrongCodesMax = 5
 
-var errTooManyPairings = httpapi.NewProblem(http.StatusTooManyRequests, "too_many_attempts", "too many pairing attempts; try again in a moment")
+// errWrongCodes: a caller has tried too many wrong codes and has to wait.
+func errWrongCodes(wait time.Duration) error {
+	no := httpapi.NewProblem(http.StatusTooManyRequests, "too_many_attempts", "too many wrong pairing codes from this address; try again later")
+	no.RetryAfter = wait
+	return no
+}
 
 // PairDevice is what a tablet says to be paired.
 type PairDevice struct {
@@ -141,9 +145,6 @@ type PairDevice struct {
 
 // PairDevice redeems a pairing code for a device token. makeRequest is told the code's id, the scope of the caller's key.
 func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest func(pairingID, storeID string) (Request, error)) (Answer, error) {
-	if !s.pairings.Allow() {
-		return Answer{}, errTooManyPairings
-	}
 	if wanted.PairingCode == "" || len(wanted.PairingCode) > 100 {
 		return Answer{}, store.ErrCode
 	}

@@ -15,6 +15,7 @@ type serveCmd struct {
 	Demo         bool     `help:"Add a sample restaurant with a menu, tables and some days of sales, if it is not there yet."`
 	EsdbListen   string   `env:"DAYBOOK_ESDB_LISTEN" help:"Also serve the embedded log over EventStoreDB's protocol, to be read. Loopback only." placeholder:"HOST:PORT"`
 	EsdbWritable bool     `help:"With --esdb-listen: let others append to the log, as a Daybook does that keeps its log here."`
+	Proxies      []string `name:"trusted-proxies" env:"DAYBOOK_TRUSTED_PROXIES" help:"Addresses or networks of proxies whose X-Forwarded-For names the caller." placeholder:"LIST"`
 	Roles        []string `help:"What this process does: any of command, query, project. Default: all." placeholder:"LIST"`
 }
 
@@ -23,7 +24,7 @@ func (c *serveCmd) Run(p *program) (err error) {
 		return errors.New("--esdb-writable: there is no --esdb-listen (DAYBOOK_ESDB_LISTEN) that says where the log is to be offered")
 	}
 	config := c.config(p.log)
-	config.Roles = c.Roles
+	config.Roles, config.Proxies = c.Roles, c.Proxies
 	a, err := app.Open(config)
 	if err != nil {
 		return err

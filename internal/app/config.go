@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type Config struct {
 	Postgres    string           // URL; "": tables are embedded, in Data
 	Redis       string           // URL; "": counters are embedded, in Data
 	Roles       []string         // nil: all of Roles
+	Proxies     []string         // addresses and networks whose X-Forwarded-For is believed; nil: nobody's
 	LocalSignIn bool             // owners may be made up by whoever can read Data
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: slog.Default
@@ -49,6 +51,9 @@ func (c Config) check() (Config, error) {
 			return c, errors.New("DAYBOOK_REDIS (--redis): not a URL such as redis://:password@host:6379/0")
 		}
 	}
+	if _, err := c.proxies(); err != nil {
+		return c, err
+	}
 	if len(c.Roles) == 0 {
 		c.Roles = Roles
 	}
@@ -64,4 +69,20 @@ func (c Config) check() (Config, error) {
 		c.Log = slog.Default()
 	}
 	return c, nil
+}
+
+// proxies reads the networks of the trusted proxies. A network of all addresses is none: anybody could claim to be anybody.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.Proxies {
+		network, err := netip.ParsePrefix(text)
+		if address, single := netip.ParseAddr(text); single == nil && address.Zone() == "" {
+			network, err = address.Unmap().Prefix(address.Unmap().BitLen())
+		}
+		if err != nil || network.Bits() == 0 {
+			return nil, fmt.Errorf("DAYBOOK_TRUSTED_PROXIES (--trusted-proxies): %q is no address and no network such as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }

@@ -43,7 +43,11 @@ func (a *App) Listen(address string) (*Server, error) {
 		a.log.Warn("other machines can reach this address, and tokens travel to it unencrypted: let a proxy with TLS stand before it, or serve on 127.0.0.1",
 			"address", at.String())
 	}
-	s := &Server{App: a, listener: listener, echo: httpapi.New(a.log, a.Registry), draining: make(chan struct{})}
+	proxies, err := a.Config.proxies()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s := &Server{App: a, listener: listener, echo: httpapi.New(a.log, a.Registry, proxies...), draining: make(chan struct{})}
 	s.routes()
 	if s.admin, err = newAdminServer(a); err != nil {
 		return nil, errors.Join(err, listener.Close())

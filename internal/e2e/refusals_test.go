@@ -89,6 +89,8 @@ func TestRefusesSettings(t *testing.T) {
 		{"", append(here, "--roles", "cook"), []string{"--roles", "cook"}},
 		{"", []string{"serve", "--addr", taken.Addr().String()}, []string{"--addr", "in use"}},
 		{"", []string{"serve", "--addr", "nowhere"}, []string{"--addr", "nowhere"}},
+		{"DAYBOOK_TRUSTED_PROXIES=10.0.0.0/8,proxy", here, []string{"DAYBOOK_TRUSTED_PROXIES", "proxy"}},
+		{"", append(here, "--trusted-proxies", "0.0.0.0/0"), []string{"--trusted-proxies", "0.0.0.0/0"}},
 		{"DAYBOOK_ADDR=", []string{"serve"}, []string{"DAYBOOK_ADDR", "empty"}},
 		{"", []string{"serve", "--addr", ""}, []string{"--addr", "empty"}},
 		{"", append(here, "--esdb-writable"), []string{"--esdb-writable", "--esdb-listen"}},

@@ -8,7 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -22,10 +26,14 @@ type Problem struct {
 	Status int
 	Code   string // stable, for programs
 	Detail string // for people
+
+	RetryAfter time.Duration // of 429 and 503; 0: a second
 }
 
 // NewProblem makes a problem.
-func NewProblem(status int, code, detail string) *Problem { return &Problem{status, code, detail} }
+func NewProblem(status int, code, detail string) *Problem {
+	return &Problem{Status: status, Code: code, Detail: detail}
+}
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 
@@ -72,11 +80,31 @@ func routeProblem(status int) *Problem {
 	return NewProblem(status, "refused", http.StatusText(status))
 }
 
+// statusWentAway is what a request counts as whose caller did not wait for the answer. No caller ever sees it.
+const statusWentAway = 499
+
+// wentAway reports whether an error comes of nothing but that the caller is gone: the request's context has ended for it,
+// or the answer could not be written.
+func wentAway(c echo.Context, err error) bool {
+	if c.Request().Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return true
+	}
+	var network *net.OpError
+	return c.Response().Committed && errors.As(err, &network) && network.Op == "write"
+}
+
 // errorHandler writes every error as a problem. What was not declared goes to the operator's log, not to the caller.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		p, tell := problemOf(err)
 		id := RequestID(c)
+		if tell && wentAway(c, err) {
+			log.Debug("the caller went away", "request", id, "route", c.Path(), "error", err)
+			if !c.Response().Committed {
+				_ = c.NoContent(statusWentAway) // nobody reads it; metrics count it
+			}
+			return
+		}
 		if tell {
 			log.ErrorContext(c.Request().Context(), "request failed", "request", id, "route", c.Path(), "error", err)
 		}
@@ -95,7 +123,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 			c.Response().Header().Set("WWW-Authenticate", "Bearer")
 		}
 		if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
-			c.Response().Header().Set("Retry-After", "1")
+			c.Response().Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(p.RetryAfter.Seconds())))))
 		}
 		if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
 			log.Debug("problem not delivered", "request", id, "error", err)

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -94,5 +96,55 @@ func TestProblemAfterTheAnswer(t *testing.T) {
 	})
 	if recorder.Code != http.StatusOK || recorder.Body.String() != "fine" || !strings.Contains(log, "afterwards") {
 		t.Errorf("answer %d %s, log %s", recorder.Code, recorder.Body, log)
+	}
+}
+
+// Callers who go away are no fault of the server: the operator is not told, and metrics count them apart.
+func TestCallersWhoGoAway(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]echo.HandlerFunc{
+		"while it works": func(c echo.Context) error {
+			<-c.Request().Context().Done()
+			return fmt.Errorf("reading: %w", c.Request().Context().Err())
+		},
+		"while it answers": func(c echo.Context) error {
+			<-c.Request().Context().Done()
+			for {
+				if err := c.Blob(http.StatusOK, "text/plain", make([]byte, 1<<20)); err != nil {
+					return err
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			registry := prometheus.NewRegistry()
+			e := New(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})), registry)
+			began := make(chan struct{})
+			e.GET("/things/:id", func(c echo.Context) error {
+				close(began)
+				return handler(c)
+			})
+			address, stop, done := serve(t, e, nil)
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			<-began
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			stop()
+			if err := <-done; err != nil { // the request has ended
+				t.Error(err)
+			}
+			if log.Len() > 0 {
+				t.Errorf("the operator is told %s", log.String())
+			}
+		})
 	}
 }

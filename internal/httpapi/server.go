@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -18,11 +19,12 @@ import (
 // requestTimeout ends a request that takes too long. Commands usually take milliseconds; a query may wait 5 s.
 const requestTimeout = 10 * time.Second
 
-// New returns an echo instance with what every route has: a request id, recovery, a deadline, metrics, problems.
-func New(log *slog.Logger, registry prometheus.Registerer) *echo.Echo {
+// New returns an echo instance with what every route has: a request id, recovery, a deadline, metrics, problems. Who calls
+// is what the connection says; only trusted proxies are believed in whom they forward for (X-Forwarded-For).
+func New(log *slog.Logger, registry prometheus.Registerer, proxies ...netip.Prefix) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // X-Forwarded-For is what anybody may claim
+	e.IPExtractor = callerBehind(proxies)
 	e.HTTPErrorHandler = errorHandler(log)
 	e.Use(
 		requestID,
@@ -34,6 +36,16 @@ func New(log *slog.Logger, registry prometheus.Registerer) *echo.Echo {
 		deadline,
 	)
 	return e
+}
+
+// callerBehind finds the nearest address that is none of the proxies'.
+func callerBehind(proxies []netip.Prefix) echo.IPExtractor {
+	trusted := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		network := &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+		trusted = append(trusted, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(trusted...)
 }
 
 // Server serves a handler with the time limits that keep slow callers from holding it. It listens on nothing yet.
@@ -78,11 +90,15 @@ func requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// deadline ends a request in time. Whoever wrapped it finds the request as it came, whose context ends only if the caller
+// goes away.
 func deadline(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
+		came := c.Request()
+		ctx, cancel := context.WithTimeout(came.Context(), requestTimeout)
 		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
+		defer c.SetRequest(came)
+		c.SetRequest(came.WithContext(ctx))
 		return next(c)
 	}
 }

@@ -95,17 +95,50 @@ func TestPairingLimits(t *testing.T) {
 	made[paired](t, r.world, pairing(code))
 }
 
-// Codes cannot be guessed by trying many.
-func TestPairingIsSlow(t *testing.T) {
+// from is a call that a trusted proxy forwards for an address.
+func (c call) from(address string) call { return c.saying("X-Forwarded-For", address) }
+
+// Codes cannot be guessed by trying many: five wrong ones, and their address waits for a minute. Tablets at other
+// addresses notice nothing, and right codes are not counted.
+func TestWrongCodesCountByAddress(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for range 1000 {
-		if a := w.do(t, pairing("22222222")); a.status == http.StatusTooManyRequests {
-			a.want(t, http.StatusTooManyRequests, "too_many_attempts")
-			return
+	r := newRestaurant(t)
+	const wrong, attacker, honest = "22222222", "198.51.100.1", "198.51.100.2"
+	codes := []string{r.code(t, r.table), r.code(t, r.table), r.code(t, r.table), r.code(t, r.table), r.code(t, r.table), r.code(t, r.table), r.code(t, r.table)}
+	redeem := func(from string) {
+		t.Helper()
+		made[paired](t, r.world, pairing(codes[0]).from(from))
+		codes = codes[1:]
+	}
+	for range 4 {
+		r.do(t, pairing(wrong).from(attacker)).want(t, http.StatusNotFound, "pairing_code_unknown")
+	}
+	for range 3 {
+		redeem(attacker) // as a tablet behind the same address
+	}
+	r.send(t, call{op: "pairDevice", body: `{"pairingCode":`}.from(attacker)).want(t, http.StatusBadRequest, "invalid_body") // is no try
+	r.clock.forward(15 * time.Second)
+	r.do(t, pairing(wrong).from("1.2.3.4, "+attacker)).want(t, http.StatusNotFound, "pairing_code_unknown") // who claims to be another
+	for n, claimed := range []string{attacker, "1.2.3.4, " + attacker, attacker + ", " + attacker, "odd, " + attacker} {
+		a := r.do(t, pairing([]string{wrong, codes[0]}[n%2]).from(claimed))
+		a.want(t, http.StatusTooManyRequests, "too_many_attempts")
+		if a.header.Get("Retry-After") != "45" {
+			t.Errorf("after 15 s, Retry-After is %q", a.header.Get("Retry-After"))
 		}
 	}
-	t.Error("a thousand codes could be tried at once")
+	redeem(honest)
+	r.do(t, pairing(wrong).from(honest)).want(t, http.StatusNotFound, "pairing_code_unknown")
+	// Who is to wait is told so before the body is looked at.
+	large := call{op: "pairDevice", body: strings.Repeat(" ", 2<<20)}
+	r.send(t, large.from(attacker)).want(t, http.StatusTooManyRequests, "too_many_attempts")
+	r.clock.forward(45 * time.Second)
+	redeem(attacker)
+	// A customer has 2^64 addresses of version 6.
+	for n := range 5 {
+		r.do(t, pairing(wrong).from(fmt.Sprintf("2001:db8:1:2::%d", n+1))).want(t, http.StatusNotFound, "pairing_code_unknown")
+	}
+	r.do(t, pairing(wrong).from("2001:db8:1:2:9::9")).want(t, http.StatusTooManyRequests, "too_many_attempts")
+	redeem("2001:db8:1:3::1")
 }
 
 // A grade has so many tables.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,8 @@ type world struct {
 	server *app.Server
 	base   string // http://host:port
 	end    func()
+
+	callers atomic.Uint32 // that tried to pair; each from an address of its own
 
 	mu       sync.Mutex
 	position eventstore.Position // the newest that a command answered with
@@ -61,7 +64,7 @@ func newHTTPClient() *http.Client {
 func (w *world) start(t *testing.T) {
 	t.Helper()
 	config := app.Config{
-		Data: w.dir, LocalSignIn: true, Now: w.clock.now,
+		Data: w.dir, LocalSignIn: true, Now: w.clock.now, Proxies: []string{"127.0.0.1"},
 		Log: slog.New(slog.NewTextHandler(w.output, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	a, err := app.Open(config)

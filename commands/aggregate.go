@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"daybook/domain/command"
 	"daybook/domain/event"
 	"daybook/eventstore"
 )
@@ -22,7 +23,8 @@ const attemptsMax = 8
 // only what is new in its stream; every command still asks the log.
 type aggregate[S, C any, E event.Stored] struct {
 	decider event.Decider[S, C, E]
-	store   eventstore.Store
+	log     eventstore.Store
+	keys    *keys
 
 	mu      sync.Mutex
 	folded  map[string]*foldedStream[S]
@@ -40,8 +42,8 @@ type foldedStream[S any] struct {
 }
 
 // newAggregate keeps up to keepMax folded streams.
-func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], store eventstore.Store, keepMax int) *aggregate[S, C, E] {
-	return &aggregate[S, C, E]{decider: decider, store: store, folded: map[string]*foldedStream[S]{}, keepMax: keepMax}
+func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], keys *keys, keepMax int) *aggregate[S, C, E] {
+	return &aggregate[S, C, E]{decider: decider, log: keys.log, keys: keys, folded: map[string]*foldedStream[S]{}, keepMax: keepMax}
 }
 
 // hold returns a stream for the caller alone, and how to give it back.
@@ -81,19 +83,21 @@ func (a *aggregate[S, C, E]) reset(s *foldedStream[S]) {
 // refresh folds what is new in the log.
 func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *foldedStream[S]) error {
 	read := eventstore.StreamRead{From: s.revision + 1, Fresh: true}
-	for e, err := range a.store.ReadStream(ctx, name, read) {
+	for e, err := range a.log.ReadStream(ctx, name, read) {
 		if err != nil {
 			return err
-		}
-		decoded, err := a.decider.Catalog.Decode(e.Type, e.Data)
-		if err != nil {
-			return fmt.Errorf("stream %s revision %d: %w", name, e.Revision, err)
 		}
 		meta, err := readMetadata(e)
 		if err != nil {
 			return err
 		}
-		s.state = a.decider.Evolve(s.state, decoded)
+		if e.Type != command.UnchangedType {
+			decoded, err := a.decider.Catalog.Decode(e.Type, e.Data)
+			if err != nil {
+				return fmt.Errorf("stream %s revision %d: %w", name, e.Revision, err)
+			}
+			s.state = a.decider.Evolve(s.state, decoded)
+		}
 		s.revision, s.position = e.Revision, e.Position
 		s.commands[meta.CommandID] = e.Revision
 	}
@@ -113,7 +117,7 @@ func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, error) {
 }
 
 // decision is what a use case tells execute: what is wanted, given the present state, and what to answer. With no
-// events, the intended state already held.
+// events, the intended state already held, and a command with a key is recorded as having changed nothing.
 type decision[S, C any, E event.Stored] struct {
 	decide func(S) (C, error)
 	answer func(S, []E) (body any, err error)
@@ -130,15 +134,19 @@ func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Reque
 	}
 	defer release()
 	for attempt := 1; ; attempt++ {
+		if answer, found, err := a.keys.answered(ctx, req); found || err != nil {
+			return answer, err
+		}
 		if err := a.refresh(ctx, name, s); err != nil {
 			return Answer{}, err
 		}
 		if revision, repeated := s.commands[req.CommandID]; repeated {
-			return firstAnswer(ctx, a.store, Place{name, revision}, req)
+			return firstAnswer(ctx, a.log, name, revision, req)
 		}
 		answer, err := a.attempt(ctx, name, s, req, d)
 		var conflict *eventstore.Conflict
-		if !errors.As(err, &conflict) || attempt == attemptsMax {
+		again := errors.As(err, &conflict) || errors.Is(err, eventstore.ErrTaken)
+		if !again || attempt == attemptsMax {
 			return answer, err
 		}
 		select {
@@ -150,13 +158,13 @@ func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Reque
 }
 
 func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *foldedStream[S], req Request, d decision[S, C, E]) (Answer, error) {
-	command, err := d.decide(s.state)
+	wanted, err := d.decide(s.state)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, a.keys.refused(ctx, req, name, err)
 	}
-	events, err := a.decider.Decide(s.state, command)
+	events, err := a.decider.Decide(s.state, wanted)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, a.keys.refused(ctx, req, name, err)
 	}
 	next := a.decider.Fold(s.state, events...)
 	body, err := d.answer(next, events)
@@ -167,15 +175,16 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 	if err != nil {
 		return Answer{}, err
 	}
-	if len(events) == 0 {
+	if len(events) == 0 && !req.Keyed {
 		answer.Position = s.position
 		return answer, nil
 	}
-	encoded, err := encodeAll(req, events, len(events)-1, req.recorded(answer, d.secret))
+	written := toStore(events)
+	encoded, err := encodeAll(req, written, len(written)-1, req.recorded(answer, d.secret))
 	if err != nil {
 		return Answer{}, err
 	}
-	at, err := a.store.Append(ctx, name, s.revision, encoded)
+	at, err := a.keys.append(ctx, req, name, s.revision, encoded)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -183,6 +192,19 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 	s.commands[req.CommandID] = at.Revision
 	answer.Position = at.Position
 	return answer, nil
+}
+
+// toStore is what is written for a command's events: that nothing changed, if there are none, so that the key of the
+// command is known for ever.
+func toStore[E event.Stored](events []E) []event.Stored {
+	if len(events) == 0 {
+		return []event.Stored{command.Unchanged{}}
+	}
+	stored := make([]event.Stored, len(events))
+	for i, e := range events {
+		stored[i] = e
+	}
+	return stored
 }
 
 // encodeAll makes a command's events ready for the log. If the command has a key, the event by which it is found again

@@ -9,18 +9,9 @@ import (
 
 	"daybook/commands"
 	"daybook/domain/store"
-	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/internal/auth"
 )
-
-// follower is an index that knows nothing, up to the head: one that keeps up.
-type follower struct{ log eventstore.Store }
-
-func (f *follower) Find(ctx context.Context, _, _ string) (commands.Place, bool, eventstore.Position, error) {
-	head, err := f.log.Head(ctx)
-	return commands.Place{}, false, head, err
-}
 
 // BenchmarkOrders places orders of three lines from 64 tablets, each on a table of its own, and pays each tab, on disk
 // with fsync: two commands an operation.
@@ -31,8 +22,7 @@ func BenchmarkOrders(b *testing.B) {
 	}
 	defer log.Close()
 	secret := auth.Secret("a secret of thirty-two bytes.....")
-	upToDate := &follower{log: log}
-	s := commands.New(log, secret, upToDate, time.Now, quiet)
+	s := commands.New(log, secret, time.Now)
 	ctx := context.Background()
 	request := func(storeID, key string) commands.Request {
 		return must(commands.NewRequest(secret, "scope", key, "bench", storeID, "", "route", nil))

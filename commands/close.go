@@ -14,7 +14,7 @@ func (s *Service) CloseTab(ctx context.Context, of auth.Store, tabID string, req
 	if !auth.ValidID(tabID) {
 		return Answer{}, tab.ErrUnknown
 	}
-	return executeOnce(ctx, s, s.tabs, stream.Tab(of.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
+	return s.tabs.execute(ctx, stream.Tab(of.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
 		status: http.StatusCreated,
 		decide: func(tab.State) (tab.Command, error) {
 			return tab.Close{StoreID: of.StoreID, SettlementDay: of.SettlementDay, When: s.when(of.Hours)}, nil

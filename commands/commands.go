@@ -5,7 +5,6 @@
 package commands
 
 import (
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -20,22 +19,17 @@ import (
 
 // Service carries out commands. Safe for concurrent use.
 type Service struct {
-	log      eventstore.Store
-	secret   auth.Secret
-	now      func() time.Time
-	requests RequestIndex
-	logger   *slog.Logger
+	log    eventstore.Store
+	secret auth.Secret
+	now    func() time.Time
 
 	stores *aggregate[store.State, store.Command, store.Event]
 	codes  *aggregate[store.Code, store.IssueCode, store.CodeIssued]
 	menus  *aggregate[menu.State, menu.Command, menu.Event]
 	tabs   *aggregate[tab.State, tab.Command, tab.Event]
 
-	running running
+	shared atomic.Bool // others append to an indexed log
 
-	indexFailed atomic.Bool // the operator was told so
-
-	recent   recent
 	numbers  numbers
 	pairings *httpapi.Tries // wrong pairing codes
 }
@@ -48,16 +42,21 @@ const (
 )
 
 // New makes a service on a log.
-func New(log eventstore.Store, secret auth.Secret, requests RequestIndex, now func() time.Time, logger *slog.Logger) *Service {
-	return &Service{
-		log: log, secret: secret, now: now, requests: requests, logger: logger,
-		stores:   newAggregate(store.Decider, log, storesKept),
-		codes:    newAggregate(store.CodeDecider, log, storesKept),
-		menus:    newAggregate(menu.Decider, log, menusKept),
-		tabs:     newAggregate(tab.Decider, log, tabsKept),
-		pairings: httpapi.NewTries(wrongCodesMax, time.Minute),
-	}
+func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Service {
+	s := &Service{log: log, secret: secret, now: now, pairings: httpapi.NewTries(wrongCodesMax, time.Minute)}
+	k := &keys{log: log}
+	k.indexed, _ = log.(eventstore.Indexed)
+	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
+	s.stores = newAggregate(store.Decider, k, storesKept)
+	s.codes = newAggregate(store.CodeDecider, k, storesKept)
+	s.menus = newAggregate(menu.Decider, k, menusKept)
+	s.tabs = newAggregate(tab.Decider, k, tabsKept)
+	return s
 }
+
+// Share says that other processes append to this log from now on, over a protocol that does not find an append by its id:
+// keys are claimed for them, too.
+func (s *Service) Share() { s.shared.Store(true) }
 
 // when is now, as a store sees it: to the millisecond, with the offset of its zone, and with its business date.
 func (s *Service) when(h calendar.Hours) tab.When {

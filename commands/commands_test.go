@@ -1,7 +1,6 @@
 package commands_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,27 +23,12 @@ import (
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// index is a request index that a test can make lag, and fail.
-type index struct {
-	mu     sync.Mutex
-	known  map[string]commands.Place
-	upTo   eventstore.Position
-	broken error
-}
-
-func (i *index) Find(_ context.Context, _, commandID string) (commands.Place, bool, eventstore.Position, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	at, found := i.known[commandID]
-	return at, found, i.upTo, i.broken
-}
-
 // restaurant is a store with a menu and a table, and the service that runs it.
 type restaurant struct {
 	t       *testing.T
 	log     eventstore.Store
 	secret  auth.Secret
-	index   *index
+	shared  bool // others append to the log
 	service *commands.Service
 	now     time.Time
 	store   auth.Store
@@ -52,15 +36,37 @@ type restaurant struct {
 	coffee  string
 }
 
+// overEveryLog runs a test over a log that finds appends by their id, over one that does not, so that keys are claimed,
+// and over one that others append to.
+func overEveryLog(t *testing.T, test func(t *testing.T, r *restaurant)) {
+	t.Helper()
+	t.Run("indexed", func(t *testing.T) { test(t, newRestaurant(t)) })
+	t.Run("claims", func(t *testing.T) { test(t, newRestaurantOn(t, plain{memory(t)}, false)) })
+	t.Run("indexed and shared", func(t *testing.T) { test(t, newRestaurantOn(t, memory(t), true)) })
+}
+
+// plain is a log that promises what every eventstore.Store does, and no more.
+type plain struct{ eventstore.Store }
+
 func newRestaurant(t *testing.T) *restaurant {
+	t.Helper()
+	return newRestaurantOn(t, memory(t), false)
+}
+
+func memory(t *testing.T) eventstore.Store {
 	t.Helper()
 	log, err := embeddedlog.Open(embeddedlog.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
+	return log
+}
+
+func newRestaurantOn(t *testing.T, log eventstore.Store, shared bool) *restaurant {
+	t.Helper()
 	r := &restaurant{
-		t: t, log: log, secret: auth.Secret("a secret of thirty-two bytes....."), index: &index{},
+		t: t, log: log, shared: shared, secret: auth.Secret("a secret of thirty-two bytes....."),
 		now: time.Date(2024, 12, 1, 3, 0, 0, 0, time.UTC),
 	}
 	r.restart()
@@ -74,8 +80,15 @@ func newRestaurant(t *testing.T) *restaurant {
 }
 
 // restart makes a service that knows nothing but the log.
-func (r *restaurant) restart() {
-	r.service = commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet)
+func (r *restaurant) restart() { r.service = r.process() }
+
+// process makes another service on the same log: another process, as it were.
+func (r *restaurant) process() *commands.Service {
+	s := commands.New(r.log, r.secret, func() time.Time { return r.now })
+	if r.shared {
+		s.Share()
+	}
+	return s
 }
 
 func (r *restaurant) request(key string, wanted any) commands.Request {
@@ -105,8 +118,12 @@ func (r *restaurant) asRequest(key string) func(string, string) (commands.Reques
 }
 
 func (r *restaurant) order(key string, quantity int64) (commands.Answer, error) {
+	return r.orderAt(r.service, key, quantity)
+}
+
+func (r *restaurant) orderAt(s *commands.Service, key string, quantity int64) (commands.Answer, error) {
 	wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: quantity}}}
-	return r.service.PlaceOrder(r.t.Context(), r.device, r.request(key, wanted), wanted)
+	return s.PlaceOrder(r.t.Context(), r.device, r.request(key, wanted), wanted)
 }
 
 func (r *restaurant) pay(key, tabID string) (commands.Answer, error) {
@@ -143,74 +160,77 @@ func TestRepeatedOrderIsAnsweredAsTheFirstTime(t *testing.T) {
 			}
 			r.restart()
 		},
-		"with an index that fails": func(r *restaurant, tabID string) {
-			must(r.pay("y", tabID))
-			next := r.field(must(r.order("other", 1)), "tabId")
-			must(r.pay("y2", next))
-			r.index.broken = errors.New("down")
-			r.restart()
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRestaurant(t)
-			first := must(r.order("k", 2))
-			between(r, r.field(first, "tabId"))
-			head := r.head()
-			again := must(r.order("k", 2))
-			if string(again.Body) != string(first.Body) || again.Position != first.Position || again.Status != first.Status {
-				t.Errorf("first %d %s at %s, again %d %s at %s", first.Status, first.Body, first.Position, again.Status, again.Body, again.Position)
-			}
-			if _, err := r.order("k", 3); !errors.Is(err, commands.ErrKeyReused) {
-				t.Errorf("the same key with another body: %v", err)
-			}
-			if r.head() != head {
-				t.Error("a repeated order wrote something")
-			}
+			overEveryLog(t, func(t *testing.T, r *restaurant) {
+				first := must(r.order("k", 2))
+				between(r, r.field(first, "tabId"))
+				head := r.head()
+				sameAnswer(t, first, must(r.order("k", 2)))
+				if _, err := r.order("k", 3); !errors.Is(err, commands.ErrKeyReused) {
+					t.Errorf("the same key with another body: %v", err)
+				}
+				if r.head() != head {
+					t.Error("a repeated order wrote something")
+				}
+			})
 		})
 	}
 }
 
-// TestIndexIsBelieved: what the index knows is answered from there, and only what is newer than the index is read.
-func TestIndexIsBelieved(t *testing.T) {
-	r := newRestaurant(t)
-	first := must(r.order("k", 2))
-	tabID := r.field(first, "tabId")
-	must(r.pay("y", tabID))
-	must(r.order("k2", 1)) // opens the next tab
-	commandID := r.request("k", commands.PlaceOrder{}).CommandID.String()
-	r.index.known = map[string]commands.Place{commandID: {Stream: "tab-" + r.store.StoreID + "-" + tabID, Revision: 1}}
-	r.index.upTo = r.head()
-	r.restart()
-	if again := must(r.order("k", 2)); string(again.Body) != string(first.Body) {
-		t.Errorf("first %s, again %s", first.Body, again.Body)
-	}
-	// One that claims to know everything, and does not, is believed: that is its promise. So nothing older is read.
-	r.index.known = nil
-	if again := must(r.order("k", 2)); string(again.Body) == string(first.Body) {
-		t.Error("more of the log was read than the index asked for")
+func sameAnswer(t *testing.T, first, again commands.Answer) {
+	t.Helper()
+	if string(again.Body) != string(first.Body) || again.Position != first.Position || again.Status != first.Status {
+		t.Errorf("first %d %s at %s, again %d %s at %s",
+			first.Status, first.Body, first.Position, again.Status, again.Body, again.Position)
 	}
 }
 
-// TestOneKeyOneEffectInAStore: a key that was used on one tab is refused on another, at once, later, and without an index.
+// TestOneKeyOneEffectInAStore: a key that was used on one tab is refused on another, at once and later.
 func TestOneKeyOneEffectInAStore(t *testing.T) {
-	r := newRestaurant(t)
-	first := r.field(must(r.order("k", 2)), "tabId")
-	must(r.pay("y", first))
-	second := r.field(must(r.order("k2", 1)), "tabId")
-	other := commands.TakePayment{Method: "CARD", CardCompany: "K"}
-	for _, prepare := range []func(){func() {}, r.restart, func() { r.index.broken = errors.New("down") }} {
-		prepare()
-		head := r.head()
-		_, err := r.service.TakePayment(t.Context(), r.store, second, r.request("y", other), other)
-		if !errors.Is(err, commands.ErrKeyReused) || r.head() != head {
-			t.Errorf("the key of another tab's payment: %v", err)
+	overEveryLog(t, func(t *testing.T, r *restaurant) {
+		first := r.field(must(r.order("k", 2)), "tabId")
+		must(r.pay("y", first))
+		second := r.field(must(r.order("k2", 1)), "tabId")
+		other := commands.TakePayment{Method: "CARD", CardCompany: "K"}
+		for _, prepare := range []func(){func() {}, r.restart} {
+			prepare()
+			head := r.head()
+			_, err := r.service.TakePayment(t.Context(), r.store, second, r.request("y", other), other)
+			if !errors.Is(err, commands.ErrKeyReused) || r.head() != head {
+				t.Errorf("the key of another tab's payment: %v", err)
+			}
 		}
-	}
+	})
 }
 
-func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
-	r := newRestaurant(t)
-	other := commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet) // another process, as it were
+// TestUnchangedIsRemembered: a command with a key that changed nothing has had its effect, which is none. Repeated when it
+// would change something, it still changes nothing.
+func TestUnchangedIsRemembered(t *testing.T) {
+	overEveryLog(t, func(t *testing.T, r *restaurant) {
+		change := func(key string, price int64) (commands.Answer, error) {
+			wanted := commands.ChangeProduct{Price: &price}
+			return r.service.ChangeProduct(t.Context(), r.store, r.coffee, r.request(key, wanted), wanted)
+		}
+		first := must(change("k", 500)) // as it is
+		must(change("", 600))
+		for _, prepare := range []func(){func() {}, r.restart} {
+			prepare()
+			sameAnswer(t, first, must(change("k", 500)))
+			if _, err := change("k", 700); !errors.Is(err, commands.ErrKeyReused) {
+				t.Errorf("the same key with another price: %v", err)
+			}
+		}
+		if got := r.field(must(change("", 600)), "price"); got != "600" {
+			t.Errorf("the price is %s", got)
+		}
+	})
+}
+
+func TestConcurrentRepeatsHaveOneEffect(t *testing.T) { overEveryLog(t, concurrentRepeats) }
+
+func concurrentRepeats(t *testing.T, r *restaurant) {
+	other := r.process() // another process, as it were
 	wanted := commands.PlaceOrder{Lines: []commands.OrderLine{{ProductID: r.coffee, Quantity: 1}}}
 	answers := make(chan string, 40)
 	for n := range 40 {
@@ -237,7 +257,7 @@ func TestConcurrentRepeatsHaveOneEffect(t *testing.T) {
 // TestTabletsRaceForATab: whichever of many tablets comes first opens the tab, and all orders are on it.
 func TestTabletsRaceForATab(t *testing.T) {
 	r := newRestaurant(t)
-	other := commands.New(r.log, r.secret, r.index, func() time.Time { return r.now }, quiet)
+	other := r.process()
 	var wait sync.WaitGroup
 	tabs := make(chan string, 30)
 	for n := range 30 {

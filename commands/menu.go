@@ -44,7 +44,7 @@ func (s *Service) AddProduct(ctx context.Context, of auth.Store, req Request, wa
 		return Answer{}, errPriceNeeded
 	}
 	p := menu.Product{ProductID: req.newID("p"), Name: wanted.Name, Category: wanted.Category, Price: *wanted.Price}
-	return executeOnce(ctx, s, s.menus, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
+	return s.menus.execute(ctx, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusCreated,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.AddProduct{Product: p, Currency: money.Currency(of.Currency), At: s.moment()}, nil
@@ -58,7 +58,7 @@ func (s *Service) ChangeProduct(ctx context.Context, of auth.Store, productID st
 	if wanted.BaseStock != nil {
 		return Answer{}, errStock
 	}
-	return executeOnce(ctx, s, s.menus, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
+	return s.menus.execute(ctx, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusOK,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.ChangeProduct{
@@ -75,7 +75,7 @@ func (s *Service) ChangeProduct(ctx context.Context, of auth.Store, productID st
 
 // RemoveProduct takes a product off a store's menu.
 func (s *Service) RemoveProduct(ctx context.Context, storeID, productID string, req Request) (Answer, error) {
-	return executeOnce(ctx, s, s.menus, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
+	return s.menus.execute(ctx, stream.Menu(storeID), req, decision[menu.State, menu.Command, menu.Event]{
 		status: http.StatusNoContent,
 		decide: func(menu.State) (menu.Command, error) {
 			return menu.RemoveProduct{ProductID: productID, At: s.moment()}, nil

@@ -3,7 +3,10 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 
 	"daybook/domain/menu"
@@ -27,24 +30,40 @@ type OrderLine struct {
 
 // PlaceOrder puts an order on the open tab of the tablet's table, opening one if there is none.
 func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
-	return s.once(ctx, req, func() (Answer, error) { return s.placeOrder(ctx, device, req, wanted) })
-}
-
-func (s *Service) placeOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
-	n, err := s.lastTab(ctx, device.StoreID, device.TableID)
+	newest, err := s.lastTab(ctx, device.StoreID, device.TableID)
 	if err != nil {
 		return Answer{}, err
 	}
-	for {
+	for n := newest; ; {
 		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), req, wanted)
-		if !errors.Is(err, tab.ErrClosed) {
+		var claimed *claimedElsewhere
+		switch {
+		case errors.As(err, &claimed): // it is there, or that tab may still take it
+			if n, err = tabNumber(claimed.stream); err != nil {
+				return Answer{}, err
+			}
+		case errors.Is(err, tab.ErrClosed):
+			req.leaving = stream.Tab(device.StoreID, tab.ID(device.TableID, n))
+			if n >= newest {
+				newest = n + 1 // it is paid: the order opens the next tab
+			}
+			n = newest
+		default:
 			if err == nil {
 				s.numbers.note(device.StoreID, device.TableID, n)
 			}
 			return answer, err
 		}
-		n++ // it is paid: the order opens the next tab
 	}
+}
+
+// tabNumber is the number that ends the name of a table's tab.
+func tabNumber(name string) (int, error) {
+	n, err := strconv.Atoi(name[strings.LastIndexByte(name, '.')+1:])
+	if err != nil {
+		return 0, fmt.Errorf("stream %s is no tab of a table", name)
+	}
+	return n, nil
 }
 
 func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, req Request, wanted PlaceOrder) (Answer, error) {

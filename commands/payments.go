@@ -22,7 +22,7 @@ func (s *Service) TakePayment(ctx context.Context, of auth.Store, tabID string, 
 		return Answer{}, tab.ErrUnknown
 	}
 	paymentID := req.newID("y")
-	return executeOnce(ctx, s, s.tabs, stream.Tab(of.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
+	return s.tabs.execute(ctx, stream.Tab(of.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
 		status: http.StatusCreated,
 		decide: func(tab.State) (tab.Command, error) {
 			return tab.TakePayment{

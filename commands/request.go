@@ -25,6 +25,9 @@ type Request struct {
 	Correlation string // the HTTP request's id
 
 	secret auth.Secret
+	// leaving is a stream that was folded to its end, does not hold this command, and can take it no more: a claim for it
+	// may move. "": none.
+	leaving string
 }
 
 // namespace makes our UUIDs of version 5 differ from everybody else's.
@@ -115,18 +118,14 @@ func readMetadata(e eventstore.Event) (metadata, error) {
 }
 
 // repeated returns the answer that was recorded with an event of this very command. Error: ErrKeyReused.
-func (r Request) repeated(e eventstore.Event) (Answer, error) {
-	meta, err := readMetadata(e)
-	if err != nil {
-		return Answer{}, err
-	}
+func (r Request) repeated(e eventstore.Event, meta metadata) (answer Answer, err error) {
 	if meta.Fingerprint != r.Fingerprint {
 		return Answer{}, ErrKeyReused
 	}
 	if meta.Answer == nil {
 		return Answer{}, fmt.Errorf("stream %s revision %d has no recorded answer", e.Stream, e.Revision)
 	}
-	answer := Answer{Status: meta.Answer.Status, Body: []byte(meta.Answer.Body), Position: e.Position}
+	answer = Answer{Status: meta.Answer.Status, Body: []byte(meta.Answer.Body), Position: e.Position}
 	if meta.Answer.Sealed != "" {
 		if answer.Body, err = r.secret.Open(meta.Answer.Sealed); err != nil {
 			return Answer{}, fmt.Errorf("stream %s revision %d: sealed answer: %w", e.Stream, e.Revision, err)

@@ -91,7 +91,7 @@ type AddTable struct {
 // AddTable adds a table to a store.
 func (s *Service) AddTable(ctx context.Context, storeID string, req Request, wanted AddTable) (Answer, error) {
 	tableID := req.newID("t")
-	return executeOnce(ctx, s, s.stores, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
+	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusCreated,
 		decide: func(store.State) (store.Command, error) {
 			return store.AddTable{TableID: tableID, Name: wanted.Name, At: s.moment()}, nil
@@ -112,7 +112,7 @@ func (s *Service) IssuePairingCode(ctx context.Context, ownerID, storeID, tableI
 		return Answer{}, err
 	}
 	code, pairingID := s.secret.PairingCode(req.CommandID.String())
-	return executeOnce(ctx, s, s.codes, stream.Pairing(pairingID), req, decision[store.Code, store.IssueCode, store.CodeIssued]{
+	return s.codes.execute(ctx, stream.Pairing(pairingID), req, decision[store.Code, store.IssueCode, store.CodeIssued]{
 		status: http.StatusCreated, secret: true,
 		decide: func(store.Code) (store.IssueCode, error) {
 			return store.IssueCode{Store: state, PairingID: pairingID, TableID: tableID, At: s.moment()}, nil
@@ -162,7 +162,7 @@ func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest
 	}
 	deviceID := req.newID("d")
 	token, hash := auth.NewDeviceToken(code.StoreID, deviceID)
-	return executeOnce(ctx, s, s.stores, stream.Store(code.StoreID), req, decision[store.State, store.Command, store.Event]{
+	return s.stores.execute(ctx, stream.Store(code.StoreID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusCreated, secret: true,
 		decide: func(store.State) (store.Command, error) {
 			return store.PairDevice{DeviceID: deviceID, Code: code, TokenHash: hash, At: s.moment()}, nil
@@ -180,7 +180,7 @@ func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest
 
 // RevokeDevice makes a tablet's token dead.
 func (s *Service) RevokeDevice(ctx context.Context, storeID, deviceID string, req Request) (Answer, error) {
-	return executeOnce(ctx, s, s.stores, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
+	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusNoContent,
 		decide: func(store.State) (store.Command, error) {
 			return store.RevokeDevice{DeviceID: deviceID, At: s.moment()}, nil

@@ -40,7 +40,7 @@ type Fold interface {
 type ReadRows func(ctx context.Context, partition string, fields []string) (map[string]Value, error)
 
 // Models are all read models, in the order in which they are listed to people.
-var Models = []Model{Stores, Menus, Tables, Devices, Tabs, Requests, Counters}
+var Models = []Model{Stores, Menus, Tables, Devices, Tabs, Counters}
 
 // ByName returns the model of a name, and whether there is one.
 func ByName(name string) (Model, bool) {

@@ -10,6 +10,7 @@ const (
 	MenuCategory    = "menu"
 	TabCategory     = "tab"
 	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
+	ClaimCategory   = "claim"
 )
 
 // Store is the stream of a store: its opening, tables and tablets.
@@ -24,14 +25,13 @@ func Tab(storeID, tabID string) string { return TabCategory + "-" + storeID + "-
 // Pairing is the stream of a pairing code, named by the code's hash.
 func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID }
 
+// Claim is the stream of a key's claim: which stream the command of that id belongs to. Only a log that several
+// processes append to has claims.
+func Claim(storeID, commandID string) string { return ClaimCategory + "-" + storeID + "-" + commandID }
+
 // Parse splits a name. Parts that the name lacks are "".
 func Parse(name string) (category, storeID, rest string) {
 	category, rest, _ = strings.Cut(name, "-")
 	storeID, rest, _ = strings.Cut(rest, "-")
 	return category, storeID, rest
-}
-
-// Prefixes of all streams of one store.
-func Prefixes(storeID string) []string {
-	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-"}
 }

@@ -79,7 +79,7 @@ func Open(config Config) (_ *App, err error) {
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.Owners = auth.NewOwners(a.Secret, config.Now)
-	a.Commands = commands.New(a.Store, a.Secret, requestIndex{a}, config.Now, a.log)
+	a.Commands = commands.New(a.Store, a.Secret, config.Now)
 	return a, nil
 }
 
@@ -182,15 +182,4 @@ func (a *App) ready(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// requestIndex answers the command side from the read model of requests.
-type requestIndex struct{ app *App }
-
-func (r requestIndex) Find(ctx context.Context, storeID, commandID string) (commands.Place, bool, eventstore.Position, error) {
-	row, upTo, err := projections.FindRequest(ctx, r.app.runners[projections.Requests.Name], storeID, commandID)
-	if row == nil || err != nil {
-		return commands.Place{}, false, upTo, err
-	}
-	return commands.Place{Stream: row.Stream, Revision: row.Revision}, true, upTo, nil
 }

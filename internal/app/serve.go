@@ -66,6 +66,9 @@ func (s *Server) OfferLog(address string, writable bool) (string, error) {
 		return "", fmt.Errorf("--esdb-listen: %w", err)
 	}
 	s.esdb, s.esdbRead = listener, !writable
+	if writable {
+		s.Commands.Share()
+	}
 	return listener.Addr().String(), nil
 }
 

@@ -1,0 +1,176 @@
+package commands
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"daybook/domain/command"
+	"daybook/domain/event"
+	"daybook/domain/refusal"
+	"daybook/domain/stream"
+	"daybook/eventstore"
+)
+
+// keys decides from the log alone whether a command with a key was carried out before (docs/decisions/002).
+//
+// The stream that a command is for recognises the command while it is folded. What is left is the key that comes back
+// when its command is for another stream by now (an order whose tab was closed meanwhile), or with something else.
+// A log that is indexed answers that in one step. Over any other, a key is claimed before its effect: the claim is a
+// stream named by the key, appended expecting no stream, and says which stream the effect belongs to. Whoever finds
+// the claim of its own request finishes it there.
+type keys struct {
+	log     eventstore.Store
+	indexed eventstore.Indexed // nil: the log does not find an append by its id
+	claims  func() bool        // whether others append to the log, who can only find claims
+}
+
+// answered returns the first answer to a command that the log finds by its id. Error: ErrKeyReused.
+func (k *keys) answered(ctx context.Context, req Request) (Answer, bool, error) {
+	if !req.Keyed || k.indexed == nil {
+		return Answer{}, false, nil
+	}
+	first, found, err := k.indexed.Find(ctx, req.eventID(0))
+	if err != nil || !found {
+		return Answer{}, false, err
+	}
+	answer, err := firstAnswer(ctx, k.log, first.Stream, first.Revision, req)
+	return answer, true, err
+}
+
+// append appends a command's events, unless the key of the command was used before. Errors: those of Append,
+// eventstore.ErrTaken if the command was carried out meanwhile, ErrKeyReused, and a *claimedElsewhere.
+func (k *keys) append(ctx context.Context, req Request, stream string, expected eventstore.Revision, events []eventstore.NewEvent) (eventstore.Appended, error) {
+	if !req.Keyed {
+		return k.log.Append(ctx, stream, expected, events)
+	}
+	if k.claims() {
+		if err := k.claim(ctx, req, stream); err != nil {
+			return eventstore.Appended{}, err
+		}
+	}
+	if k.indexed != nil {
+		return k.indexed.AppendOnce(ctx, stream, expected, events)
+	}
+	return k.log.Append(ctx, stream, expected, events)
+}
+
+// claimedElsewhere: the key's request is claimed for another stream. Carry it out there, or, if that stream neither holds
+// it nor can take it any more, say so with Request.leaving.
+type claimedElsewhere struct{ stream string }
+
+func (c *claimedElsewhere) Error() string { return "the command is claimed for stream " + c.stream }
+
+// claim makes sure that a key is claimed for its request and a stream.
+func (k *keys) claim(ctx context.Context, req Request, target string) error {
+	for expected := eventstore.NoStream; ; {
+		err := k.appendClaim(ctx, req, target, expected)
+		var taken *eventstore.Conflict
+		if !errors.As(err, &taken) {
+			return err
+		}
+		claimed, at, err := k.claimed(ctx, req)
+		switch {
+		case err != nil:
+			return err
+		case claimed == target:
+			return nil
+		case claimed != req.leaving:
+			return &claimedElsewhere{claimed}
+		}
+		expected, req.leaving = at, "" // moves, unless somebody else has moved it meanwhile
+	}
+}
+
+// refused returns what to answer if a decision was a refusal: that, unless the key is claimed for something else or for
+// another stream, where the command may have been carried out.
+func (k *keys) refused(ctx context.Context, req Request, target string, err error) error {
+	var no *refusal.Refusal
+	if !req.Keyed || !k.claims() || !errors.As(err, &no) {
+		return err
+	}
+	claimed, _, readErr := k.claimed(ctx, req)
+	switch {
+	case readErr != nil:
+		return readErr
+	case claimed == "" || claimed == target || claimed == req.leaving:
+		return err
+	}
+	return &claimedElsewhere{claimed}
+}
+
+// claimed returns the stream that a key is claimed for, "" if it is not, and where the claim stands in its own stream.
+// Error: ErrKeyReused.
+func (k *keys) claimed(ctx context.Context, req Request) (target string, at eventstore.Revision, err error) {
+	at = eventstore.NoStream
+	for e, err := range k.log.ReadStream(ctx, claimStream(req), eventstore.StreamRead{Fresh: true}) {
+		if err != nil {
+			return "", at, err
+		}
+		meta, err := readMetadata(e)
+		if err != nil {
+			return "", at, err
+		}
+		if meta.Fingerprint != req.Fingerprint {
+			return "", at, ErrKeyReused
+		}
+		decoded, err := command.Catalog.Decode(e.Type, e.Data)
+		if err != nil {
+			return "", at, fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
+		}
+		claim, is := decoded.(command.Claimed)
+		if !is {
+			return "", at, fmt.Errorf("stream %s revision %d: a %s is no claim", e.Stream, e.Revision, e.Type)
+		}
+		target, at = claim.Stream, e.Revision
+	}
+	return target, at, nil
+}
+
+func claimStream(req Request) string {
+	return stream.Claim(req.StoreID, hex.EncodeToString(req.CommandID[:]))
+}
+
+// appendClaim appends a claim. Its id follows from the request and the target, so that the same claim, repeated, is
+// one, and another request's is a conflict.
+func (k *keys) appendClaim(ctx context.Context, req Request, target string, expected eventstore.Revision) error {
+	data, err := event.Encode(command.Claimed{Stream: target})
+	if err != nil {
+		return err
+	}
+	meta := req.metadata()
+	meta.Fingerprint = req.Fingerprint
+	written, err := json.Marshal(meta)
+	if err != nil {
+		return err
+	}
+	id := uuid.NewSHA1(req.CommandID, fmt.Appendf(nil, "claim %d %s %s", expected, req.Fingerprint, target))
+	_, err = k.log.Append(ctx, claimStream(req), expected, []eventstore.NewEvent{
+		{ID: id, Type: command.ClaimedType, Data: data, Metadata: written},
+	})
+	return err
+}
+
+// firstAnswer reads the answer that was recorded with a command whose events stand from a revision on. Error: ErrKeyReused.
+func firstAnswer(ctx context.Context, log eventstore.Store, name string, from eventstore.Revision, req Request) (Answer, error) {
+	for e, err := range log.ReadStream(ctx, name, eventstore.StreamRead{From: from}) {
+		if err != nil {
+			return Answer{}, err
+		}
+		meta, err := readMetadata(e)
+		if err != nil {
+			return Answer{}, err
+		}
+		if meta.CommandID != req.CommandID {
+			break
+		}
+		if meta.Fingerprint != "" {
+			return req.repeated(e, meta)
+		}
+	}
+	return Answer{}, fmt.Errorf("stream %s has no recorded answer of the command at revision %d", name, from)
+}

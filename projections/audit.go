@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"daybook/domain/calendar"
+	"daybook/domain/command"
 	"daybook/domain/money"
 	"daybook/domain/store"
 	"daybook/domain/stream"
@@ -27,7 +28,7 @@ type AuditReport struct {
 
 // Audit is a second opinion on the counters. It does not use the fold that made them, nor the sums that a tab's
 // closing event repeats, but adds up the orders and payments themselves, store by store, and compares every counter of
-// every period. Whatever is wrong in one store, the others are audited too. storeID "" audits all stores.
+// every period. It also finds a command, an order or a payment that stands in two streams. Whatever is wrong in one store, the others are audited too. storeID "" audits all stores.
 func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string, progress Progress) (AuditReport, error) {
 	target, err := active(ctx, sink, Counters.Name)
 	if err != nil {
@@ -55,7 +56,7 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	for i, s := range stores {
 		sums := &auditSums{
 			settlementDay: s.SettlementDay, storeID: s.StoreID, parked: parked,
-			tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{},
+			tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{}, places: newPlaces(),
 		}
 		difference, err := sums.audit(ctx, log, sink, target, have, at.Position)
 		if err != nil {
@@ -154,6 +155,7 @@ type auditSums struct {
 	closed        int
 	parked        map[string]Parked // what the counters leave out, by stream
 	leftOut       int
+	places        *places
 }
 
 type auditedTab struct {
@@ -162,9 +164,10 @@ type auditedTab struct {
 	payments     []tab.PaymentCompleted
 }
 
-// read adds up the store's tabs up to a position. Errors: a contradictionError, or those of the log.
+// read goes through the store's own streams up to a position, and adds up its tabs. Errors: a contradictionError, or
+// those of the log.
 func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstore.Position) error {
-	read := eventstore.LogRead{Filter: eventstore.Filter{Prefixes: []string{stream.TabCategory + "-" + s.storeID + "-"}}}
+	read := eventstore.LogRead{Filter: eventstore.Filter{Prefixes: stream.Own(s.storeID)}}
 	for e, err := range log.ReadAll(ctx, read) {
 		if err != nil {
 			return err
@@ -172,18 +175,32 @@ func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstor
 		if to.Before(e.Position) {
 			return nil
 		}
-		if e.Type == tab.ClosedType && s.leaveOut(e) {
-			continue
-		}
-		decoded, err := tab.Catalog.Decode(e.Type, e.Data)
-		if err == nil {
-			err = s.add(e.Stream, decoded)
-		}
-		if err != nil {
+		if err := s.event(e); err != nil {
 			return &contradictionError{fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)}
 		}
 	}
 	return nil
+}
+
+func (s *auditSums) event(e eventstore.Event) error {
+	category, storeID, _ := stream.Parse(e.Stream)
+	if storeID != s.storeID {
+		return nil
+	}
+	if err := s.places.command(e); err != nil {
+		return err
+	}
+	if category != stream.TabCategory || e.Type == command.UnchangedType || e.Type == tab.ClosedType && s.leaveOut(e) {
+		return nil
+	}
+	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
+	if err != nil {
+		return err
+	}
+	if err := s.places.fact(e.Stream, decoded); err != nil {
+		return err
+	}
+	return s.add(e.Stream, decoded)
 }
 
 // leaveOut reports whether the counters leave a closing out, and forgets its tab then.

@@ -29,6 +29,11 @@ func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID
 // processes append to has claims.
 func Claim(storeID, commandID string) string { return ClaimCategory + "-" + storeID + "-" + commandID }
 
+// Own are the prefixes of a store's own streams: what its owner and tablets did. Claims are not among them.
+func Own(storeID string) []string {
+	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-"}
+}
+
 // Parse splits a name. Parts that the name lacks are "".
 func Parse(name string) (category, storeID, rest string) {
 	category, rest, _ = strings.Cut(name, "-")

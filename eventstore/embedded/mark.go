@@ -1,11 +1,8 @@
 package embedded
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -15,7 +12,7 @@ import (
 
 const (
 	markFile     = "daybook-log"
-	markFileTemp = markFile + ".new"
+	markFileTemp = markFile + pebblefs.MarkTemp
 	lockFile     = "LOCK"
 	pebbleFolder = "pebble"
 )
@@ -48,19 +45,7 @@ const (
 )
 
 func (m mark) save(fs vfs.FS, dir string) error {
-	line, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	text := fmt.Sprintf("%s\n%08x\n", line, crc32.Checksum(line, castagnoli))
-	temp := fs.PathJoin(dir, markFileTemp)
-	if err := pebblefs.WriteFile(fs, temp, text); err != nil {
-		return err
-	}
-	if err := fs.Rename(temp, fs.PathJoin(dir, markFile)); err != nil {
-		return err
-	}
-	return pebblefs.SyncDir(fs, dir)
+	return pebblefs.SaveMark(fs, dir, markFile, m)
 }
 
 func loadMark(fs vfs.FS, dir string) (m mark, err error) {
@@ -70,11 +55,7 @@ func loadMark(fs vfs.FS, dir string) (m mark, err error) {
 		return m, err
 	}
 	damaged := func(err error) (mark, error) { return mark{}, &eventstore.Corruption{Place: path, Err: err} }
-	line, sum, _ := strings.Cut(string(text), "\n")
-	if sum != fmt.Sprintf("%08x\n", crc32.Checksum([]byte(line), castagnoli)) {
-		return damaged(errChecksum)
-	}
-	if err := json.Unmarshal([]byte(line), &m); err != nil {
+	if err := pebblefs.ParseMark(text, &m); err != nil {
 		return damaged(err)
 	}
 	switch {

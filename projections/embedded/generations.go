@@ -70,6 +70,9 @@ func (s *Sink) Drop(ctx context.Context, target projections.Target) error {
 		if active == target.Generation {
 			return fmt.Errorf("%w: %v", projections.ErrActive, target)
 		}
+		if err := s.forget(target); err != nil {
+			return s.trouble(err)
+		}
 		prefix := targetPrefix(target)
 		if err := writes.DeleteRange(prefix, end(prefix), nil); err != nil {
 			return err

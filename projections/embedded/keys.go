@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,16 @@ func checkpointsPrefix(model string) []byte {
 
 func checkpointKey(target projections.Target) []byte {
 	return binary.BigEndian.AppendUint32(checkpointsPrefix(target.Model), uint32(target.Generation))
+}
+
+// splitCheckpointKey takes a checkpointKey apart.
+func splitCheckpointKey(key []byte) (model string, generation int, err error) {
+	rest := key[1:]
+	end := bytes.IndexByte(rest, 0)
+	if end < 0 || len(rest) != end+1+generationBytes {
+		return "", 0, errDamaged
+	}
+	return string(rest[:end]), int(binary.BigEndian.Uint32(rest[end+1:])), nil
 }
 
 // targetPrefix begins the keys of a target's fields.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -42,17 +43,8 @@ var (
 	ErrForeign = errors.New("directory is not empty and holds no read models")
 )
 
-const (
-	markFile     = "daybook-read-models"
-	pebbleFolder = "pebble"
-	// mark is the content of the mark file: the number of the format. Append-only:
-	//
-	//	1  as in the package comment
-	mark = "1\n"
-)
-
-// Open opens the read models in a directory, making it if need be. Errors: ErrInUse, ErrFormat, ErrForeign, or what the
-// file system or Pebble said.
+// Open opens the read models in a directory, making it if need be. Damaged ones are set aside, with a line in the log, and
+// it opens without any. Errors: ErrInUse, ErrFormat, ErrForeign, or what the file system said.
 func Open(options Options) (*Sink, error) {
 	if options.FS == nil || options.FS == vfs.Default {
 		options.FS = pebblefs.Disk
@@ -66,33 +58,138 @@ func Open(options Options) (*Sink, error) {
 	if options.MemTableBytes == 0 {
 		options.MemTableBytes = 8 << 20
 	}
-	folder, err := prepareDir(options.FS, options.Dir)
+	dir, folder, err := prepareDir(options.FS, options.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sink{
-		dir:     options.Dir,
+		dir:     dir,
+		fs:      options.FS,
 		log:     options.Logger,
 		locks:   map[projections.Target]chan struct{}{},
 		closing: make(chan struct{}),
 		broken:  make(chan struct{}),
+		flushed: make(chan struct{}, 1),
+		dropped: map[string]bool{},
 	}
 	if s.lock, err = lockDir(options.FS, folder); err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(folder, s.pebbleOptions(options)); err != nil {
-		return nil, errors.Join(s.trouble(err), s.lock.Close())
+	if err := s.openData(folder, options); err != nil {
+		if s.db != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+		return nil, errors.Join(fmt.Errorf("read models in %s: %w", s.dir, err), s.lock.Close())
 	}
+	s.background.Go(s.keepMark)
+	s.opened.Store(true)
 	return s, nil
 }
 
-// prepareDir returns the folder of Pebble's files. It refuses other people's directories before it touches them.
-func prepareDir(fsys vfs.FS, dir string) (folder string, err error) {
+// openData opens what is there and makes sure that nothing is missing.
+func (s *Sink) openData(folder string, options Options) error {
+	m, err := s.loadMark(folder)
+	switch {
+	case err == nil && m.Creating:
+		return s.create(folder, options)
+	case err == nil:
+		err = s.reopen(m, folder, options)
+	}
+	if err == nil || !isDamage(err) {
+		return err
+	}
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+		s.db = nil
+	}
+	s.log.Error("read models are damaged: they are set aside, and made again from the log",
+		"dir", s.dir, "aside", s.fs.PathJoin(s.dir, asideFolder), "cause", strings.ReplaceAll(err.Error(), "\n", " "))
+	return s.create(folder, options)
+}
+
+// create sets aside what is there and makes empty read models. If it does not get to its end, it is begun again.
+func (s *Sink) create(folder string, options Options) error {
+	if err := s.saveMark(mark{Format: format, Creating: true}); err != nil {
+		return err
+	}
+	if err := setAside(s.fs, folder, s.fs.PathJoin(s.dir, asideFolder)); err != nil {
+		return err
+	}
+	o := s.pebbleOptions(options)
+	o.ErrorIfExists = true
+	if err := s.openPebble(folder, o); err != nil {
+		return err
+	}
+	return s.saveMark(mark{Format: format})
+}
+
+func (s *Sink) reopen(m mark, folder string, options Options) error {
+	o := s.pebbleOptions(options)
+	o.ErrorIfNotExists = true
+	if err := s.openPebble(folder, o); err != nil {
+		return err
+	}
+	found, err := s.durable()
+	if err != nil {
+		return err
+	}
+	if err := m.missing(found); err != nil {
+		return err
+	}
+	return s.saveMark(mark{Format: format, Reached: found})
+}
+
+// openPebble opens Pebble, which panics at some kinds of damage.
+func (s *Sink) openPebble(folder string, o *pebble.Options) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("%w: pebble: %v", errDamaged, fault)
+		}
+	}()
+	s.db, err = pebble.Open(folder, o)
+	return err
+}
+
+// isDamage says whether an error of opening is about what the files hold, and not about the machine.
+func isDamage(err error) bool {
+	var refused syscall.Errno
+	machine := errors.As(err, &refused) && refused != syscall.ENOENT // files do not vanish by themselves
+	return !machine && !errors.Is(err, ErrFormat)
+}
+
+// setAside moves the files of a folder into another, from which it first removes what an earlier call left there. The
+// lock stays.
+func setAside(fsys vfs.FS, folder, aside string) error {
+	names, err := fsys.List(folder)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == lockFile })
+	if len(names) == 0 {
+		return nil
+	}
+	if err := fsys.RemoveAll(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := fsys.MkdirAll(aside, pebblefs.DirMode); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := fsys.Rename(fsys.PathJoin(folder, name), fsys.PathJoin(aside, name)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(pebblefs.SyncDir(fsys, aside), pebblefs.SyncDir(fsys, folder), pebblefs.SyncDir(fsys, fsys.PathDir(folder)))
+}
+
+// prepareDir returns the directory's one name and the folder of Pebble's files. It refuses other people's directories
+// before it touches them.
+func prepareDir(fsys vfs.FS, dir string) (name, folder string, err error) {
 	if dir == "" {
-		return "", errors.New("read models: no directory given")
+		return "", "", errors.New("read models: no directory given")
 	}
 	if err := fsys.MkdirAll(dir, pebblefs.DirMode); err != nil {
-		return "", fmt.Errorf("read models: %w", err)
+		return "", "", fmt.Errorf("read models: %w", err)
 	}
 	if fsys == pebblefs.Disk {
 		// Locks are known by name within a process, and closing any descriptor of a locked file unlocks it: one
@@ -101,48 +198,45 @@ func prepareDir(fsys vfs.FS, dir string) (folder string, err error) {
 			dir, err = filepath.EvalSymlinks(dir)
 		}
 		if err != nil {
-			return "", fmt.Errorf("read models: %w", err)
+			return "", "", fmt.Errorf("read models: %w", err)
 		}
 	}
-	if err := checkMark(fsys, dir); err != nil {
-		return "", err
+	if err := checkOurs(fsys, dir); err != nil {
+		return "", "", err
 	}
 	folder = fsys.PathJoin(dir, pebbleFolder)
 	if err := errors.Join(fsys.MkdirAll(folder, pebblefs.DirMode), pebblefs.SyncDir(fsys, dir), pebblefs.SyncDir(fsys, fsys.PathDir(dir))); err != nil {
-		return "", fmt.Errorf("read models: %w", err)
+		return "", "", fmt.Errorf("read models: %w", err)
 	}
-	return folder, nil
+	return dir, folder, nil
 }
 
-// checkMark makes sure that the directory is ours, and marks an empty one.
-func checkMark(fsys vfs.FS, dir string) error {
+// checkOurs makes sure that the directory is ours: that it has our mark, whatever that says, or nothing that we do not
+// know.
+func checkOurs(fsys vfs.FS, dir string) error {
 	names, err := fsys.List(dir)
 	if err != nil {
 		return fmt.Errorf("read models: %w", err)
 	}
-	path := fsys.PathJoin(dir, markFile)
-	text := ""
 	if slices.Contains(names, markFile) {
-		read, err := pebblefs.ReadFile(fsys, path)
+		text, err := pebblefs.ReadFile(fsys, fsys.PathJoin(dir, markFile))
 		if err != nil {
 			return fmt.Errorf("read models: %w", err)
 		}
-		text = string(read)
-		names = slices.DeleteFunc(names, func(name string) bool { return name == markFile })
-	}
-	names = slices.DeleteFunc(names, func(name string) bool { return name == "lost+found" })
-	switch {
-	case text == mark:
-		return nil
-	case text == "" && len(names) == 0: // new, or its making was interrupted before anything else was there
-		if err := pebblefs.WriteFile(fsys, path, mark); err != nil {
-			return fmt.Errorf("read models: %w", err)
+		if _, err := parseMark(text); errors.Is(err, ErrFormat) {
+			return fmt.Errorf("%w: %s", err, dir)
 		}
-		return nil
-	case text == "":
-		return fmt.Errorf("%w: %s has %s", ErrForeign, dir, names[0])
+		if len(text) > 0 {
+			return nil
+		}
 	}
-	return fmt.Errorf("%w: %s has format %.20q, this program knows %q", ErrFormat, dir, strings.TrimSpace(text), strings.TrimSpace(mark))
+	ours := []string{markFile, markFile + pebblefs.MarkTemp, pebbleFolder, asideFolder, "lost+found"}
+	for _, name := range names {
+		if !slices.Contains(ours, name) {
+			return fmt.Errorf("%w: %s has %s", ErrForeign, dir, name)
+		}
+	}
+	return nil
 }
 
 func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
@@ -161,16 +255,23 @@ func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 	o := &pebble.Options{
 		FS:                 pebblefs.Ordered(options.FS),
 		Lock:               s.lock,
+		DisableWAL:         true, // see the package comment
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          options.CacheBytes,
 		MemTableSize:       options.MemTableBytes,
 		LoggerAndTracer:    pebbleLogger{s},
 		EventListener: &pebble.EventListener{
+			FlushEnd: func(pebble.FlushInfo) { s.noteFlush() },
 			BackgroundError: func(err error) {
-				s.log.Error("read models: background work failed, it is tried again", "error", err.Error())
+				s.noticed(err)
+				if showsDamage(err) {
+					return
+				}
+				s.breakWith(err) // the disk's word: Pebble would try again without a pause
+				select {}
 			},
 			DataCorruption: func(info pebble.DataCorruptionInfo) { // by default, the process would end
-				s.log.Error("read models are damaged", "place", info.Path, "error", info.Details.Error())
+				s.noticed(fmt.Errorf("%s: %w", info.Path, info.Details))
 			},
 			DiskSlow: func(info pebble.DiskSlowInfo) {
 				s.log.Warn("read models: the disk is slow", "path", info.Path, "duration", info.Duration)

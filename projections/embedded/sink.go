@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"daybook/projections"
 )
@@ -15,6 +18,7 @@ import (
 // Sink is projections.Sink on a directory.
 type Sink struct {
 	dir  string
+	fs   vfs.FS
 	log  *slog.Logger
 	db   *pebble.DB
 	lock *pebble.Lock
@@ -23,9 +27,17 @@ type Sink struct {
 	locks   map[projections.Target]chan struct{} // generation 0: the model's choice of the active one
 	closed  bool
 	cause   error // why it is broken
+	damaged bool  // that is because of damage, not because Pebble has given up
 	calls   sync.WaitGroup
 	closing chan struct{} // closed by Close
-	broken  chan struct{} // closed when Pebble has given up
+	opened  atomic.Bool
+	broken  chan struct{} // closed when Pebble has given up, or damage was found
+
+	background sync.WaitGroup
+	flushed    chan struct{} // a flush has ended
+	marking    sync.Mutex    // held while the mark is changed
+	mark       mark          // as last saved
+	dropped    map[string]bool
 }
 
 var _ projections.Sink = (*Sink)(nil)
@@ -55,17 +67,29 @@ func (s *Sink) Close() error {
 		return nil
 	}
 	ended := make(chan error, 1)
-	go func() {
-		s.calls.Wait()
-		err := s.db.Flush()
-		ended <- s.trouble(errors.Join(err, s.db.Close(), s.lock.Close()))
-	}()
+	go func() { ended <- s.finish() }()
 	select {
 	case err := <-ended:
 		return err
-	case <-s.broken: // Pebble still has its hands on the files; the lock goes with the process
-		return s.unavailable()
+	case <-s.broken:
 	}
+	if s.isDamaged() {
+		<-ended
+		return nil // it was said, and the next Open mends it
+	}
+	return s.unavailable() // Pebble still has its hands on the files; the lock goes with the process
+}
+
+// finish waits for all work, brings what was stored to the disk and gives up the directory.
+func (s *Sink) finish() (err error) {
+	s.calls.Wait()
+	s.background.Wait()
+	if !s.isDamaged() {
+		if err = s.db.Flush(); err == nil {
+			err = s.noteReached()
+		}
+	}
+	return s.trouble(errors.Join(err, s.db.Close(), s.lock.Close()))
 }
 
 // enter begins a call. Unless it returns an error, s.calls.Done ends it.
@@ -106,21 +130,53 @@ func (s *Sink) breakWith(cause error) {
 	}
 }
 
+// breakDamaged makes the sink unavailable until it is opened again: Open then sets aside what is there.
+func (s *Sink) breakDamaged(cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause != nil {
+		return fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, s.cause)
+	}
+	s.cause, s.damaged = fmt.Errorf("read models in %s are damaged: %w", s.dir, cause), true
+	if err := s.saveMark(mark{Format: format, Damaged: true}); err != nil {
+		s.cause = fmt.Errorf("%w (and the mark that says so cannot be saved: %w)", s.cause, err)
+	}
+	close(s.broken)
+	return fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, s.cause)
+}
+
+func (s *Sink) isDamaged() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damaged
+}
+
 func (s *Sink) unavailable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, s.cause)
 }
 
-// trouble says whose error it is and, where stored data is damaged, what to do.
+// trouble says whose error it is. One that shows damage breaks the sink.
 func (s *Sink) trouble(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case pebble.IsCorruptionError(err) || errors.Is(err, errDamaged):
-		return fmt.Errorf("read models in %s are damaged: %w: remove the directory, and they are made again from the log", s.dir, err)
+	case showsDamage(err):
+		return s.breakDamaged(err)
 	}
 	return fmt.Errorf("read models in %s: %w", s.dir, err)
+}
+
+func showsDamage(err error) bool {
+	return pebble.IsCorruptionError(err) || errors.Is(err, errDamaged) || errors.Is(err, fs.ErrNotExist)
+}
+
+// noticed is told what Pebble finds in the background, by Pebble, which holds its locks.
+func (s *Sink) noticed(err error) {
+	if s.opened.Load() && showsDamage(err) {
+		go func() { _ = s.breakDamaged(err) }() // nobody waits for it
+	}
 }
 
 // acquire takes the lock of a target. The returned function releases it.

@@ -52,6 +52,7 @@ func (s *Service) Routes(e *echo.Echo, owners *auth.Owners) {
 type form struct {
 	keyNeeded bool // an Idempotency-Key must be given
 	bodyless  bool // the body may be absent
+	open      bool // anybody may send it
 }
 
 // read reads a command's key and body.
@@ -62,7 +63,11 @@ func (f form) read(c echo.Context, wanted any) (key string, err error) {
 	if key, err = httpapi.IdempotencyKey(c, f.keyNeeded); err != nil {
 		return "", err
 	}
-	return key, httpapi.DecodeBody(c, wanted, f.bodyless)
+	bytesMax := httpapi.BodyMax
+	if f.open {
+		bytesMax = httpapi.OpenBodyMax
+	}
+	return key, httpapi.DecodeBody(c, wanted, f.bodyless, bytesMax)
 }
 
 // owner returns the owner who calls, or auth.ErrToken.
@@ -107,7 +112,7 @@ func (a *api) pairDevice(c echo.Context) error {
 		return errWrongCodes(wait)
 	}
 	var wanted PairDevice
-	key, err := form{}.read(c, &wanted)
+	key, err := form{open: true}.read(c, &wanted)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	CacheBytes int64
 	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 64 MiB.
 	MemTableBytes uint64
+	// FilesMax bounds the table files that are open at a time; a few more files are. 0 means 1,000.
+	FilesMax int
 
 	// mergeFromGap is another one for tests, whose logs are short.
 	mergeFromGap uint64

@@ -28,6 +28,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest, // an older one cannot tell damage inside the write-ahead log from its end
 		CacheSize:          s.options.CacheBytes,
 		MemTableSize:       s.options.MemTableBytes,
+		MaxOpenFiles:       s.options.FilesMax,
 		LoggerAndTracer:    pebbleLogger{s},
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { s.log().Error("event log: background work failed, it is tried again", "error", err) },

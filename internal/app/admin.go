@@ -39,7 +39,7 @@ func newAdminServer(a *App) (*adminServer, error) {
 	if err := os.WriteFile(a.Dir.file(adminFile), []byte(listener.Addr().String()), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("admin server: %w", err), listener.Close())
 	}
-	return &adminServer{a, listener, a.Secret.AdminKey()}, nil
+	return &adminServer{a, httpapi.Bounded(listener, adminConnectionsMax), a.Secret.AdminKey()}, nil
 }
 
 func (s *adminServer) serve(ctx context.Context) error {

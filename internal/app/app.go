@@ -38,6 +38,7 @@ type App struct {
 	sinks   []projections.Sink             // each once
 	sinkOf  map[string]projections.Sink    // by model
 	log     *slog.Logger
+	files   share
 
 	projecting atomic.Bool // a server of this process runs the projections
 	fatal      chan error  // what no waiting will mend
@@ -52,7 +53,7 @@ func Open(config Config) (_ *App, err error) {
 		return nil, err
 	}
 	a := &App{
-		Config: config, log: config.Log, fatal: make(chan error, 1), Registry: prometheus.NewRegistry(),
+		Config: config, log: config.Log, files: shareOf(openFilesMax()), fatal: make(chan error, 1), Registry: prometheus.NewRegistry(),
 		runners: map[string]*projections.Runner{}, sinkOf: map[string]projections.Sink{},
 	}
 	defer func() {
@@ -87,7 +88,7 @@ func Open(config Config) (_ *App, err error) {
 // that refuses us is an error.
 func (a *App) openLog() (eventstore.Store, error) {
 	if a.Config.EventStore == "" {
-		return embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log})
+		return embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage})
 	}
 	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log})
 	if err != nil {
@@ -116,7 +117,7 @@ func (a *App) openSinks() error {
 		if embedded != nil {
 			return embedded, nil
 		}
-		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log})
+		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	embeddedlog "daybook/eventstore/embedded"
@@ -47,12 +49,29 @@ func (a *App) Listen(address string) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &Server{App: a, listener: listener, echo: httpapi.New(a.log, a.Registry, proxies...), draining: make(chan struct{})}
+	bounded := httpapi.Bounded(listener, a.files.connections)
+	a.countConnections(bounded)
+	s := &Server{App: a, listener: bounded, echo: httpapi.New(a.log, a.Registry, proxies...), draining: make(chan struct{})}
 	s.routes()
 	if s.admin, err = newAdminServer(a); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return s, nil
+}
+
+// countConnections makes metrics of a listener.
+func (a *App) countConnections(l *httpapi.Connections) {
+	a.Registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "daybook_http_connections", Help: "Connections that are open.",
+		}, func() float64 { return float64(l.Open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "daybook_http_connections_max", Help: "Connections that may be open.",
+		}, func() float64 { return float64(a.files.connections) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "daybook_http_connections_ended_total", Help: "Connections that were ended for others' sake: the longest quiet, or new ones if none was quiet.",
+		}, func() float64 { return float64(l.Ended()) }),
+	)
 }
 
 // OfferLog also serves the embedded log over EventStoreDB's protocol, on loopback, so that its clients and tools can look
@@ -65,7 +84,7 @@ func (s *Server) OfferLog(address string, writable bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("--esdb-listen: %w", err)
 	}
-	s.esdb, s.esdbRead = listener, !writable
+	s.esdb, s.esdbRead = netutil.LimitListener(listener, esdbConnectionsMax), !writable // others wait for one to end
 	if writable {
 		s.Commands.Share()
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +31,7 @@ type installation struct {
 	t    testing.TB
 	data string
 	env  []string // NAME=value
+	open int      // files that a process may have open; 0: as many as the tests
 	base atomic.Value
 }
 
@@ -41,6 +44,9 @@ func install(t testing.TB, env ...string) *installation {
 // command makes a command line of the program. It knows nothing of the environment of the tests.
 func (in *installation) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
+	if in.open > 0 {
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, in.open), program}, args...)...)
+	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "DAYBOOK_DATA=" + in.data}, in.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
@@ -155,7 +161,7 @@ func (in *installation) start(args ...string) *process {
 
 // kill ends the process with SIGKILL, as a crash would, and returns when it is gone.
 func (s *process) kill() {
-	if s.cmd.Args[1] == "serve" {
+	if slices.Contains(s.cmd.Args, "serve") {
 		s.in.base.Store("")
 	}
 	_ = s.cmd.Process.Kill() // it may have ended

@@ -75,7 +75,7 @@ func routeProblem(status int) *Problem {
 	case http.StatusMethodNotAllowed:
 		return NewProblem(status, "method_not_allowed", "this path does not take that method")
 	case http.StatusRequestEntityTooLarge:
-		return NewProblem(status, "body_too_large", "a body may have 1 MiB")
+		return NewProblem(status, "body_too_large", "the body is too large")
 	}
 	return NewProblem(status, "refused", http.StatusText(status))
 }
@@ -124,6 +124,10 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
 			c.Response().Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(p.RetryAfter.Seconds())))))
+		}
+		if bodyPending(c) { // or the answer, and the end, would wait until the rest of it has come
+			c.Response().Header().Set("Connection", "close")
+			readUntil(c, time.Now())
 		}
 		if err := c.Blob(p.Status, "application/problem+json", body); err != nil {
 			log.Debug("problem not delivered", "request", id, "error", err)

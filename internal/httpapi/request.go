@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -24,26 +23,21 @@ const (
 	KeyHeader      = "Idempotency-Key"
 )
 
-// bodyBytesMax is the size of the largest body that is read.
-const bodyBytesMax = 1 << 20
-
 // DecodeBody reads a request's JSON body into a struct, strictly: no unknown or repeated fields, no other case, no
 // wrong types, no null, nothing after it. A missing body is an empty object if it may be. Every fault is a Problem that
-// says what and where.
-func DecodeBody(c echo.Context, into any, mayBeEmpty bool) error {
+// says what and where. The body may have bytesMax, BodyMax or less.
+func DecodeBody(c echo.Context, into any, mayBeEmpty bool, bytesMax int) error {
 	r := c.Request()
 	if kind := r.Header.Get(echo.HeaderContentType); kind != "" {
 		if media, _, err := mime.ParseMediaType(kind); err != nil || media != echo.MIMEApplicationJSON {
 			return NewProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be application/json")
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, bodyBytesMax))
-	var tooLarge *http.MaxBytesError
+	body, done, err := readBody(c, bytesMax)
+	defer done()
 	switch {
-	case errors.As(err, &tooLarge):
-		return routeProblem(http.StatusRequestEntityTooLarge)
 	case err != nil:
-		return NewProblem(http.StatusBadRequest, "body_unreadable", "the body could not be read to its end")
+		return err
 	case len(body) == 0 && mayBeEmpty:
 		return nil
 	case len(body) == 0:

@@ -34,6 +34,7 @@ func New(log *slog.Logger, registry prometheus.Registerer, proxies ...netip.Pref
 			return err
 		}}),
 		deadline,
+		bodiesShare(&budget{left: bodiesBytesMax}),
 	)
 	return e
 }
@@ -48,13 +49,18 @@ func callerBehind(proxies []netip.Prefix) echo.IPExtractor {
 	return echo.ExtractIPFromXFFHeader(trusted...)
 }
 
-// Server serves a handler with the time limits that keep slow callers from holding it. It listens on nothing yet.
+// Server serves a handler with the limits that keep slow callers from holding it. It listens on nothing yet.
 func Server(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: 64 << 10,
+	server := &http.Server{
+		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), MaxHeaderBytes: headerBytesMax,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 60 * time.Second,
 	}
+	tell(server)
+	return server
 }
+
+// headerBytesMax is the size of the largest header; the largest token has 4 KiB.
+const headerBytesMax = 16 << 10
 
 // Serve serves until the context ends, then lets running requests finish.
 func Serve(ctx context.Context, server *http.Server, listener net.Listener) error {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"daybook/internal/auth"
 )
 
 // A handler that panics answers as every other fault does, and the server goes on.
@@ -153,32 +156,43 @@ func TestServerHasLimits(t *testing.T) {
 	}
 }
 
-// A body that never ends does not hold the server longer than it allows.
+// A body that never ends does not hold a call longer than the server allows, and a request that is refused is not held
+// by its body at all. (This test takes the five seconds that a body may take.)
 func TestSlowBodyIsCut(t *testing.T) {
 	t.Parallel()
 	e := New(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	e.POST("/x", func(c echo.Context) error { return DecodeBody(c, &struct{}{}, false) })
-	address, stop, done := serve(t, e, func(s *http.Server) { s.ReadTimeout = 200 * time.Millisecond })
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "body_unreadable") {
-		t.Errorf("answer %d %s, %v", response.StatusCode, body, err)
-	}
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
+	e.POST("/slow", func(c echo.Context) error { return DecodeBody(c, &struct{}{}, false, BodyMax) })
+	e.POST("/refused", func(echo.Context) error { return auth.ErrToken })
+	for path, want := range map[string]struct {
+		status  int
+		atLeast time.Duration
+	}{"/slow": {http.StatusBadRequest, bodyTimeout - time.Second}, "/refused": {http.StatusUnauthorized, 0}} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			address, stop, done := serve(t, e, nil)
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			begin := time.Now()
+			if _, err := io.WriteString(conn, "POST "+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"); err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			stop()
+			if err := errors.Join(err, <-done); err != nil { // the server has nothing more to wait for
+				t.Error(err)
+			}
+			if took := time.Since(begin); response.StatusCode != want.status || took < want.atLeast || took > want.atLeast+3*time.Second {
+				t.Errorf("after %s: answer %d %s", took, response.StatusCode, body)
+			}
+		})
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	CacheBytes int64
 	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 8 MiB.
 	MemTableBytes uint64
+	// FilesMax bounds the table files that are open at a time; a few more files are. 0 means 1,000.
+	FilesMax int
 }
 
 var (
@@ -259,6 +261,7 @@ func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          options.CacheBytes,
 		MemTableSize:       options.MemTableBytes,
+		MaxOpenFiles:       options.FilesMax,
 		LoggerAndTracer:    pebbleLogger{s},
 		EventListener: &pebble.EventListener{
 			FlushEnd: func(pebble.FlushInfo) { s.noteFlush() },

@@ -33,6 +33,7 @@ type restaurant struct {
 	now     time.Time
 	store   auth.Store
 	device  auth.Device
+	token   string // of the device
 	coffee  string
 }
 
@@ -109,8 +110,8 @@ func (r *restaurant) pair(tableID string) auth.Device {
 	r.t.Helper()
 	ctx := r.t.Context()
 	code := r.field(must(r.service.IssuePairingCode(ctx, "o1", r.store.StoreID, tableID, r.request("", "code"))), "pairingCode")
-	token := r.field(must(r.service.PairDevice(ctx, commands.PairDevice{PairingCode: code}, r.asRequest(""))), "deviceToken")
-	return must(r.service.Device(ctx, token))
+	r.token = r.field(must(r.service.PairDevice(ctx, commands.PairDevice{PairingCode: code}, r.asRequest(""))), "deviceToken")
+	return must(r.service.Device(ctx, r.token))
 }
 
 func (r *restaurant) asRequest(key string) func(string, string) (commands.Request, error) {

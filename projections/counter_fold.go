@@ -3,7 +3,6 @@ package projections
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,7 +19,6 @@ import (
 // is a quarter of the work of adding every line to four periods.
 type counterFold struct {
 	reader   tab.ClosedReader
-	events   int
 	days     sumsBy[dayKey, sums]
 	products sumsBy[productKey, countedProduct]
 	tenders  sumsBy[tenderKey, countedTender]
@@ -43,7 +41,7 @@ func (k dayKey) compare(l dayKey) int {
 type countedProduct struct {
 	amountField, nameField, quantityField string
 	name                                  string // as it was written last,
-	row                                   []byte // as JSON
+	text                                  []byte // as JSON
 }
 
 type productKey struct{ id, category string }
@@ -67,8 +65,7 @@ type sums struct {
 }
 
 type productSums struct {
-	name             string
-	named            int // by which event of the batch, counted from 1
+	called           soldName
 	quantity, amount int64
 }
 
@@ -162,7 +159,6 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	if err := countable(closed); err != nil {
 		return err
 	}
-	f.events++
 	day := f.day(dayKey{closed.StoreID, closed.BusinessDate, closed.SettlementDay})
 	sum := checkedSum{}
 	sum.add(&day.tabs, 1)
@@ -171,7 +167,7 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	for i := range closed.Lines {
 		line := &closed.Lines[i]
 		p := f.line(day, line, ofLines[i])
-		p.name, p.named = line.Name, f.events
+		p.called = p.called.orLater(soldName{line.Name, soldAt(closed.At, i)})
 		sum.add(&p.quantity, line.Quantity)
 		sum.add(&p.amount, line.Amount)
 		sum.add(&day.items, line.Quantity)
@@ -217,7 +213,29 @@ func (f *counterFold) day(key dayKey) *sums {
 
 // Changes adds every day to its four periods. The changes are in byte order of partition and field: sinks take a large
 // batch several times as fast so.
-func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
+func (f *counterFold) Changes(ctx context.Context, read ReadRows) ([]Change, error) {
+	periods, err := f.periods()
+	if err == nil {
+		err = keepLater(ctx, read, periods)
+	}
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, p := range periods {
+		size += p.fields()
+	}
+	changes := make([]Change, 0, size)
+	for _, partition := range slices.Sorted(maps.Keys(periods)) {
+		if changes, err = periods[partition].appendTo(changes, partition); err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
+}
+
+// periods are the sums of what was added, by the partitions of its periods.
+func (f *counterFold) periods() (sumsBy[string, sums], error) {
 	var periods sumsBy[string, sums]
 	for _, key := range slices.SortedFunc(maps.Keys(f.days), dayKey.compare) { // so that equal batches overflow alike
 		for _, term := range calendar.Terms {
@@ -227,20 +245,10 @@ func (f *counterFold) Changes(context.Context, ReadRows) ([]Change, error) {
 			}
 		}
 	}
-	size := 0
-	for _, p := range periods {
-		size += p.fields()
-	}
-	changes, err := make([]Change, 0, size), error(nil)
-	for _, partition := range slices.Sorted(maps.Keys(periods)) {
-		if changes, err = periods[partition].appendTo(changes, partition); err != nil {
-			return nil, err
-		}
-	}
-	return changes, nil
+	return periods, nil
 }
 
-// merge adds other sums of the same batch. Of two names of a product, the later one stays.
+// merge adds other sums of the same batch.
 func (s *sums) merge(other *sums) error {
 	sum := checkedSum{}
 	sum.add(&s.tabs, other.tabs)
@@ -248,9 +256,7 @@ func (s *sums) merge(other *sums) error {
 	sum.add(&s.items, other.items)
 	for key, from := range other.products {
 		to := s.products.at(key)
-		if from.named > to.named {
-			to.name, to.named = from.name, from.named
-		}
+		to.called = to.called.orLater(from.called)
 		sum.add(&to.quantity, from.quantity)
 		sum.add(&to.amount, from.amount)
 	}
@@ -281,7 +287,11 @@ func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {
 	add(CountGross, s.gross)
 	add(CountItems, s.items)
 	for _, p := range products {
-		row, err := p.named(s.products[p].name)
+		called := s.products[p].called
+		if called == (soldName{}) {
+			continue // the period has a later one
+		}
+		row, err := p.named(called)
 		if err != nil {
 			return nil, err
 		}
@@ -295,13 +305,4 @@ func (s *sums) appendTo(changes []Change, partition string) ([]Change, error) {
 		add(t.amountField, s.tenders[t].amount)
 	}
 	return changes, nil
-}
-
-// named is the row of a name. Most periods have the same.
-func (p *countedProduct) named(name string) (row []byte, err error) {
-	if p.row == nil || p.name != name {
-		p.name = name
-		p.row, err = json.Marshal(name)
-	}
-	return p.row, err
 }

@@ -1,8 +1,6 @@
 package projections
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,7 +17,7 @@ import (
 // periods of the business date on which its last payment closed it; so the Closed event is all they are made of, and
 // the sum over products equals the sum over tenders equals CountGross.
 var Counters = Model{
-	Name: "counters", Version: 2, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
+	Name: "counters", Version: 3, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
 	NewFold: func() Fold { return new(counterFold) },
 }
 
@@ -34,7 +32,7 @@ const (
 const (
 	countQuantity = "quantity|"
 	countAmount   = "amount|"
-	countName     = "name|" // a row: the product's name as last sold in the period
+	countName     = "name|" // a row, a soldName: what the product was called by the latest sale of the period
 	countTender   = "tender|"
 	countFee      = "fee|"
 )
@@ -93,12 +91,14 @@ func ReadPeriod(entries []Entry) (PeriodFigures, error) {
 			p.Products = append(p.Products, ProductFigures{ProductID: id, Category: category, Amount: e.Counter})
 		case countName:
 			f, err := p.product(named, of)
+			var called soldName
 			if err == nil {
-				f.Name, err = readName(e.Row)
+				called, err = readSoldName(e.Row)
 			}
 			if err != nil {
 				return p, fmt.Errorf("name of product %s: %w", of, err)
 			}
+			f.Name = called.name
 			named++
 		case countQuantity:
 			f, err := p.product(counted, of)
@@ -127,14 +127,6 @@ func (p *PeriodFigures) product(n int, of string) (*ProductFigures, error) {
 		}
 	}
 	return nil, errors.New("no amount")
-}
-
-// readName reads a JSON string. Most need no decoding.
-func readName(row json.RawMessage) (name string, err error) {
-	if last := len(row) - 1; last > 0 && row[0] == '"' && row[last] == '"' && !bytes.ContainsAny(row[1:last], `"\`) {
-		return string(row[1:last]), nil
-	}
-	return name, json.Unmarshal(row, &name)
 }
 
 // TenderFields are the fields of all methods and card companies there are.

@@ -129,7 +129,9 @@ func TestCountersComeInByteOrder(t *testing.T) {
 			}
 		}
 	}
-	changes, err := fold.Changes(t.Context(), nil)
+	changes, err := fold.Changes(t.Context(), func(context.Context, string, []string) (map[string]projections.Value, error) {
+		return nil, nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

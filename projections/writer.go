@@ -167,6 +167,9 @@ func (w *writer) changes(ctx context.Context, fold Fold) ([]Change, error) {
 }
 
 func (w *writer) readRows(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
+	if w.at == (Checkpoint{}) {
+		return nil, nil // fields come with a checkpoint
+	}
 	return w.rows.read(ctx, partition, fields, func(ctx context.Context, partition string, fields []string) (map[string]Value, error) {
 		rows, _, err := w.sink.Get(ctx, w.target, partition, fields...)
 		return rows, err

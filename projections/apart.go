@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -59,13 +60,14 @@ func (w *writer) foldApart(ctx context.Context, store eventstore.Partitioned, to
 		return nil, err
 	}
 	read := eventstore.PartitionRead{After: w.at.Position, To: to, Types: w.model.Types, Reuse: true}
-	each := make([][]Change, len(partitions))
+	each, left := make([][]Change, len(partitions)), make([]leftOut, len(partitions))
 	var next, done, total atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for worker := range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
 			for i := next.Add(1) - 1; i < int64(len(partitions)); i = next.Add(1) - 1 {
-				changes, err := w.foldPartition(ctx, store, partitions[i], read)
+				left[i] = leftOut{}
+				changes, err := w.foldPartition(ctx, store, partitions[i], read, left[i])
 				if err != nil {
 					return err
 				}
@@ -83,19 +85,25 @@ func (w *writer) foldApart(ctx context.Context, store eventstore.Partitioned, to
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	changes := make([]Change, 0, total.Load())
+	all := leftOut{}
+	for _, of := range left {
+		all.add(of)
+	}
+	changes := slices.Grow(all.before(nil), int(total.Load()))
 	for _, of := range each { // in the order of partitions, so that equal ranges make equal batches
 		changes = append(changes, of...)
 	}
 	return changes, nil
 }
 
-// foldPartition folds the events of one partition.
-func (w *writer) foldPartition(ctx context.Context, store eventstore.Partitioned, partition string, read eventstore.PartitionRead) ([]Change, error) {
+// foldPartition folds the events of one partition, and counts in left those that are skipped.
+func (w *writer) foldPartition(
+	ctx context.Context, store eventstore.Partitioned, partition string, read eventstore.PartitionRead, left leftOut,
+) ([]Change, error) {
 	fold := w.model.NewFold()
 	for e, err := range store.ReadPartition(ctx, partition, read) {
 		if err == nil {
-			err = w.add(fold, e)
+			err = w.add(fold, e, left)
 		}
 		if err != nil {
 			return nil, err

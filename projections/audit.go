@@ -28,7 +28,8 @@ type AuditReport struct {
 
 // Audit is a second opinion on the counters. It does not use the fold that made them, nor the sums that a tab's
 // closing event repeats, but adds up the orders and payments themselves, store by store, and compares every counter of
-// every period. It also finds a command, an order or a payment that stands in two streams. Whatever is wrong in one store, the others are audited too. storeID "" audits all stores.
+// every period. It also finds a command, an order or a payment that stands in two streams. Whatever is wrong in one
+// store, the others are audited too. storeID "" audits all stores.
 func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string, progress Progress) (AuditReport, error) {
 	target, err := active(ctx, sink, Counters.Name)
 	if err != nil {
@@ -36,7 +37,7 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	}
 	have := newDigests(maphash.MakeSeed())
 	at, err := sink.Scan(ctx, target, func(partition string, e Entry) error {
-		if e.Row != nil || storeID != "" && !strings.HasPrefix(partition, storeID+"|") {
+		if e.Row != nil || isLeftOut(partition) || storeID != "" && !strings.HasPrefix(partition, storeID+"|") {
 			return nil
 		}
 		return have.add(partition, e)
@@ -49,13 +50,17 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	if err != nil {
 		return report, err
 	}
+	skips, err := readSkipped(ctx, log, Counters.Name)
+	if err != nil {
+		return report, err
+	}
 	stores, err := auditedStores(ctx, log, storeID)
 	if err != nil {
 		return report, err
 	}
 	for i, s := range stores {
 		sums := &auditSums{
-			settlementDay: s.SettlementDay, storeID: s.StoreID, parked: parked,
+			settlementDay: s.SettlementDay, storeID: s.StoreID, parked: parked, skipped: skips,
 			tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{}, places: newPlaces(),
 		}
 		difference, err := sums.audit(ctx, log, sink, target, have, at.Position)
@@ -153,7 +158,8 @@ type auditSums struct {
 	tabs          map[string]*auditedTab // open ones, by stream
 	counters      map[rowKey]int64
 	closed        int
-	parked        map[string]Parked // what the counters leave out, by stream
+	parked        map[string]Parked // streams that the counters stopped following
+	skipped       skipped           // events that they leave out
 	leftOut       int
 	places        *places
 }
@@ -206,7 +212,7 @@ func (s *auditSums) event(e eventstore.Event) error {
 // leaveOut reports whether the counters leave a closing out, and forgets its tab then.
 func (s *auditSums) leaveOut(e eventstore.Event) bool {
 	parked, is := s.parked[e.Stream]
-	if !is || e.Revision < parked.Revision {
+	if is = is && e.Revision >= parked.Revision; !is && !s.skipped.events[eventPlace{e.Stream, e.Revision}] {
 		return false
 	}
 	delete(s.tabs, e.Stream)

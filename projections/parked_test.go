@@ -38,7 +38,7 @@ func TestPoisonStopsItsOwnStream(t *testing.T) {
 	}
 	gross := grossOf(t, sink, "s0|DAY|2030-01-01")
 	unpark := func(skip bool) error {
-		return projections.Unpark(t.Context(), log, sink, projections.Counters, poisoned, skip, quiet)
+		return projections.Unpark(t.Context(), log, sink, projections.Counters, []string{poisoned}, skip, quiet)
 	}
 	if err := unpark(false); !errors.Is(err, projections.ErrStillPoison) {
 		t.Fatalf("retried without mending: %v", err)
@@ -57,6 +57,78 @@ func TestPoisonStopsItsOwnStream(t *testing.T) {
 	r.caughtUp(t, log)
 	if got := grossOf(t, sink, "s0|DAY|2030-01-01"); got != gross+1234 {
 		t.Errorf("after the next event of the stream: %d", got)
+	}
+}
+
+// TestSkippingLasts: what the operator skipped stays skipped when the read model is rebuilt, lost, or was being made
+// meanwhile; and nobody calls that a difference.
+func TestSkippingLasts(t *testing.T) {
+	log, sink := newLog(t), newSink(t)
+	w := newWorld(t, log, 22)
+	poison := []string{"tab-s0-x.1", "tab-s0-x.2", "tab-s1-x.1"}
+	wholeTab(t, log, "s0", 0, tab.AmountMax+1)
+	wholeTab(t, log, "s0", 1, 1<<63-1)
+	wholeTab(t, log, "s1", 0, tab.AmountMax+2)
+	for range 100 {
+		w.step()
+	}
+	model := projections.Counters
+	emptied, running := newSink(t), newSink(t)
+	for _, s := range []projections.Sink{sink, running} {
+		if err := projections.CatchUp(t.Context(), log, s, model, quiet, noProgress); err != nil {
+			t.Fatal(err)
+		}
+		checkLeftOut(t, log, s, "s0", projections.LeftOut{Parked: 2})
+	}
+	err := projections.Unpark(t.Context(), log, sink, model, append(poison, "tab-s0-none"), true, quiet)
+	if !errors.Is(err, projections.ErrNotParked) {
+		t.Fatalf("one that is not parked: %v", err)
+	}
+	if err := projections.Unpark(t.Context(), log, sink, model, poison, true, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := projections.Rebuild(t.Context(), log, sink, model, quiet, noProgress); err != nil {
+		t.Fatal(err)
+	}
+	if err := projections.CatchUp(t.Context(), log, emptied, model, quiet, noProgress); err != nil {
+		t.Fatal(err)
+	}
+	startRunner(t, log, model, running)
+	for name, s := range map[string]projections.Sink{"rebuilt": sink, "lost": emptied, "that had it parked": running} {
+		parked, err := projections.ListParked(t.Context(), s, model)
+		if err != nil || len(parked) != 0 {
+			t.Errorf("%s: parked are %+v, %v", name, parked, err)
+		}
+		checkLeftOut(t, log, s, "s0", projections.LeftOut{Skipped: 2})
+		checkLeftOut(t, log, s, "s1", projections.LeftOut{Skipped: 1})
+		checkLeftOut(t, log, s, "s2", projections.LeftOut{})
+		report, err := projections.Verify(t.Context(), log, s, newSink(t), model, quiet, noProgress)
+		if err != nil || report.Difference != "" {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+		audit, err := projections.Audit(t.Context(), log, s, "", noProgress)
+		if err != nil || len(audit.Differences) != 0 || audit.LeftOut != 3 {
+			t.Errorf("%s: %+v, %v", name, audit, err)
+		}
+	}
+	// Three read models took it from one note each.
+	noted := 0
+	for e, err := range log.ReadStream(t.Context(), "parked-counters", eventstore.StreamRead{}) {
+		if noted++; err != nil {
+			t.Fatal(e, err)
+		}
+	}
+	if noted != len(poison) {
+		t.Errorf("%d skips are in the log", noted)
+	}
+}
+
+// checkLeftOut reads what the counters of a store lack.
+func checkLeftOut(t *testing.T, log eventstore.Store, sink projections.Sink, storeID string, want projections.LeftOut) {
+	t.Helper()
+	got, err := projections.NewRemoteReader(projections.Counters, sink).LeftOut(t.Context(), eventstore.Position{}, storeID)
+	if err != nil || got != want {
+		t.Errorf("store %s lacks %+v, %v; want %+v", storeID, got, err, want)
 	}
 }
 

@@ -92,6 +92,9 @@ func Rollback(ctx context.Context, sink Sink, model Model) error {
 // CatchUp brings a served read model to the end of the log where no server runs its projection.
 func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) error {
 	w, err := openServed(ctx, store, sink, model, log)
+	if err == nil {
+		err = w.unparkSkipped(ctx, store)
+	}
 	if err != nil {
 		return err
 	}

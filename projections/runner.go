@@ -81,7 +81,9 @@ func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
 }
 
 func (r *Runner) open(ctx context.Context) (err error) {
-	r.writer, err = openServed(ctx, r.store, r.Sink, r.Model, r.log)
+	if r.writer, err = openServed(ctx, r.store, r.Sink, r.Model, r.log); err == nil {
+		err = r.writer.unparkSkipped(ctx, r.store)
+	}
 	return err
 }
 

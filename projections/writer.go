@@ -22,6 +22,7 @@ type writer struct {
 	identity string            // of the event log
 	at       Checkpoint        // where the target stands
 	stopped  map[string]Parked // by stream
+	skipped  skipped
 	rows     knownRows
 	// Where stores are folded apart: how many positions at once, and how many changes they may make.
 	rangeSize  uint64
@@ -52,7 +53,14 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 	if err != nil {
 		return nil, err
 	}
-	return &writer{model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, rangeSize: rangePositions, changesMax: ChangesMax}, nil
+	leaves, err := readSkipped(ctx, store, model.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{
+		model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, skipped: leaves,
+		rangeSize: rangePositions, changesMax: ChangesMax,
+	}, nil
 }
 
 // openServed opens the target that is served.
@@ -137,18 +145,23 @@ func (w *writer) fold(ctx context.Context, events []eventstore.Event) ([]Change,
 	if len(events) == 0 {
 		return nil, nil
 	}
-	fold := w.model.NewFold()
+	fold, left := w.model.NewFold(), leftOut{}
 	for _, e := range events {
-		if err := w.add(fold, e); err != nil {
+		if err := w.add(fold, e, left); err != nil {
 			return nil, err
 		}
 	}
-	return w.changes(ctx, fold)
+	changes, err := w.changes(ctx, fold)
+	return left.before(changes), err
 }
 
-// add folds one event, unless its stream is stopped. Error: a poisonError.
-func (w *writer) add(fold Fold, e eventstore.Event) error {
+// add folds one event, unless its stream is stopped, or it is skipped. Error: a poisonError.
+func (w *writer) add(fold Fold, e eventstore.Event, left leftOut) error {
 	if _, is := w.stopped[e.Stream]; is {
+		return nil
+	}
+	if len(w.skipped.events) > 0 && w.skipped.events[eventPlace{e.Stream, e.Revision}] {
+		left[storeOf(e.Stream)]++
 		return nil
 	}
 	if err := addRecovering(fold, e); err != nil {
@@ -202,17 +215,18 @@ func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) 
 
 // park stops a stream at an event, in the same atomic step that moves the position past it.
 func (w *writer) park(ctx context.Context, e eventstore.Event, next Checkpoint, cause error) error {
-	parked := newParked(w.model.Name, e, cause)
-	change, err := parked.change()
-	if err != nil {
-		return err
+	before := w.stopped
+	w.stopped = maps.Clone(before)
+	w.stopped[e.Stream] = newParked(w.model.Name, e, cause)
+	changes, err := w.noteStopped(nil, e.Stream)
+	if err == nil {
+		err = w.commit(ctx, next, changes)
 	}
-	if err := w.commit(ctx, next, []Change{change}); err != nil {
+	if err != nil {
+		w.stopped = before
 		return err
 	}
 	w.log.Error("stream parked: an event cannot be folded", "model", w.model.Name, "stream", e.Stream, "revision", e.Revision, "error", cause)
-	w.stopped = maps.Clone(w.stopped)
-	w.stopped[e.Stream] = parked
 	return nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -120,6 +121,9 @@ func (c *verifyCmd) Run(p *program) error {
 		fmt.Fprintf(p.out, "%-10s %d entries at position %s\n", r.Model, r.Entries, r.Position)
 	}
 	fmt.Fprintf(p.out, "audit      %d closed tabs at position %s\n", v.Tabs, v.Position)
+	if v.LeftOut > 0 {
+		fmt.Fprintf(p.out, "left out   %d closed tabs, parked or skipped\n", v.LeftOut)
+	}
 	for _, s := range v.Parked {
 		fmt.Fprintf(p.out, "parked     %s: %s stopped at revision %d: %s\n", s.Model, s.Stream, s.Revision, s.Error)
 	}
@@ -159,7 +163,7 @@ func (c *copyLogCmd) Run(p *program) error {
 type parkedCmd struct {
 	List  parkedListCmd  `cmd:"" help:"List parked streams."`
 	Retry parkedRetryCmd `cmd:"" help:"Fold a parked stream again, from the event it stopped at."`
-	Skip  parkedSkipCmd  `cmd:"" help:"Leave out the event that a stream stopped at, and fold what came after it."`
+	Skip  parkedSkipCmd  `cmd:"" help:"Leave out for good the event that a stream stopped at, and fold what came after it."`
 }
 
 type parkedListCmd struct{ storage }
@@ -180,10 +184,11 @@ func (c *parkedListCmd) Run(p *program) error {
 	return nil
 }
 
-// parkedArgs name a parked stream.
+// parkedArgs name parked streams.
 type parkedArgs struct {
 	Model  string `arg:"" help:"Read model."`
-	Stream string `arg:"" help:"Stream."`
+	Stream string `arg:"" optional:"" help:"Stream."`
+	Store  string `help:"All parked streams of this store, instead of one." placeholder:"ID"`
 }
 
 type parkedRetryCmd struct {
@@ -201,9 +206,12 @@ type parkedSkipCmd struct {
 func (c *parkedSkipCmd) Run(p *program) error { return c.resume(p, c.storage, true) }
 
 func (a parkedArgs) resume(p *program, s storage, skip bool) error {
-	_, err := p.perform(s.config(p.log), app.Unpark, app.UnparkArgs{Model: a.Model, Stream: a.Stream, Skip: skip}, nil)
+	if (a.Stream == "") == (a.Store == "") {
+		return errors.New("name a stream, or a store with --store")
+	}
+	raw, err := p.perform(s.config(p.log), app.Unpark, app.UnparkArgs{Model: a.Model, Stream: a.Stream, StoreID: a.Store, Skip: skip}, nil)
 	if err == nil {
-		fmt.Fprintf(p.err, "%s follows %s again.\n", a.Model, a.Stream)
+		fmt.Fprintf(p.err, "%s follows %s streams again.\n", a.Model, raw)
 	}
 	return err
 }

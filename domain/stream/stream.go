@@ -11,6 +11,7 @@ const (
 	TabCategory     = "tab"
 	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
 	ClaimCategory   = "claim"
+	ParkedCategory  = "parked" // of no store: what the operator has a read model leave out
 )
 
 // Store is the stream of a store: its opening, tables and tablets.
@@ -33,6 +34,9 @@ func Claim(storeID, commandID string) string { return ClaimCategory + "-" + stor
 func Own(storeID string) []string {
 	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-"}
 }
+
+// Parked is the stream of the events that a read model leaves out.
+func Parked(model string) string { return ParkedCategory + "-" + model }
 
 // Parse splits a name. Parts that the name lacks are "".
 func Parse(name string) (category, storeID, rest string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"daybook/domain/stream"
 	"daybook/projections"
 )
 
@@ -25,14 +26,15 @@ var ListParked = operation("parked-list", func(ctx context.Context, a *App, _ js
 	return parked, nil
 })
 
-// UnparkArgs name a parked stream.
+// UnparkArgs name parked streams: one, or all of one store.
 type UnparkArgs struct {
-	Model  string `json:"model"`
-	Stream string `json:"stream"`
-	Skip   bool   `json:"skip"` // leave out the event that it stopped at
+	Model   string `json:"model"`
+	Stream  string `json:"stream"`
+	StoreID string `json:"storeId"`
+	Skip    bool   `json:"skip"` // leave out, for good, the events that they stopped at
 }
 
-// Unpark has a read model follow a parked stream again. Result: nil.
+// Unpark has a read model follow parked streams again. Result: how many.
 var Unpark = operation("parked-resume", func(ctx context.Context, a *App, args UnparkArgs, _ io.Reader, _ Progress) (any, error) {
 	model, known := projections.ByName(args.Model)
 	if !known {
@@ -41,5 +43,22 @@ var Unpark = operation("parked-resume", func(ctx context.Context, a *App, args U
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
-	return nil, projections.Unpark(ctx, a.Store, a.sinkOf[model.Name], model, args.Stream, args.Skip, a.log)
+	streams := []string{args.Stream}
+	if args.StoreID != "" {
+		parked, err := projections.ListParked(ctx, a.sinkOf[model.Name], model)
+		if err != nil {
+			return nil, err
+		}
+		streams = streamsOf(parked, args.StoreID)
+	}
+	return len(streams), projections.Unpark(ctx, a.Store, a.sinkOf[model.Name], model, streams, args.Skip, a.log)
 })
+
+func streamsOf(parked []projections.Parked, storeID string) (streams []string) {
+	for _, p := range parked {
+		if _, of, _ := stream.Parse(p.Stream); of == storeID {
+			streams = append(streams, p.Stream)
+		}
+	}
+	return streams
+}

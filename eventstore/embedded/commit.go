@@ -209,7 +209,9 @@ func (w *writer) write() {
 	s := w.store
 	err := s.failure.error()
 	if err == nil {
+		s.writing.Store(time.Now().UnixNano())
 		err = s.commit(g.batch)
+		s.writing.Store(0)
 	}
 	if err != nil {
 		err = s.fail(err)
@@ -225,8 +227,8 @@ func (w *writer) write() {
 	}
 }
 
-// commit writes a batch and waits for the disk. Pebble panics on some errors with its locks held; nothing can be
-// written or closed after that.
+// commit writes a batch and waits for the disk. It does not return if the disk fails: see pebblefs.Guard. Should Pebble
+// panic, it may hold its locks; nothing can be written or closed after that.
 func (s *Store) commit(batch *pebble.Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -69,7 +69,7 @@ func newEvents(random *rand.Rand, n, bytesMax int) []eventstore.NewEvent {
 }
 
 // write appends n times to streams of its own, until an error, which is returned.
-func (l *ledger) write(s *embedded.Store, writer, n int, random *rand.Rand) error {
+func (l *ledger) write(s eventstore.Store, writer, n int, random *rand.Rand) error {
 	ends := map[string]eventstore.Revision{}
 	for range n {
 		a := &attempt{stream: fmt.Sprintf("tab-s%d-w%d", random.IntN(3), writer), events: newEvents(random, 1+random.IntN(4), 1<<random.IntN(13))}

@@ -24,7 +24,9 @@
 //
 // Append returns after its group's one fsync. Readers see an event only after that: they bound themselves by the
 // published head, never by what Pebble holds in memory. After a failed write the store refuses appends until it is
-// opened again, as nobody can know what the disk took; what was durable can still be read.
+// opened again, as nobody can know what the disk took; what was durable can still be read. A Log is a store that opens
+// itself again. Tables that cannot be written, as on a full disk, are tried again, and stop appends only when memory
+// and the write-ahead log are full; a full disk refuses an opening.
 //
 // Open after a crash replays Pebble's write-ahead log, which may end in the middle of a write that was never
 // acknowledged. Because a group is written only after the one before it is on disk, an unreadable place with a later

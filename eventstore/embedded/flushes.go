@@ -32,8 +32,12 @@ func (s *Store) startFlushes() {
 		for {
 			select {
 			case <-f.wake:
-				s.saveMark()
+				if !s.abandoned() {
+					s.saveMark()
+				}
 			case <-f.quit:
+				return
+			case <-s.failure.abandoned: // nor must the mark of an opening that was given up replace a later one's
 				return
 			}
 		}

@@ -39,20 +39,26 @@ func Open(options Options) (*Store, error) {
 		stopped: make(chan struct{}),
 	}
 	s.failure.happened, s.failure.abandoned = make(chan struct{}), make(chan struct{})
-	if err := s.open(isNew); err != nil {
-		select {
-		case <-s.failure.abandoned: // Pebble still has its hands on the files
-			return nil, err
-		default:
+	s.guard = pebblefs.NewGuard(options.FS, s.abandon)
+	if err := s.unlessAbandoned(func() error { return s.open(isNew) }); err != nil {
+		s.guard.Finishing()
+		if !s.abandoned() {
+			err = errors.Join(err, s.unlessAbandoned(s.closePebble))
 		}
-		if s.db != nil {
-			err = errors.Join(err, s.db.Close())
-		}
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, s.unlock())
 	}
+	s.guard.Settled()
 	s.startFlushes()
 	go s.commitLoop()
 	return s, nil
+}
+
+// closePebble closes what a failed Open has opened.
+func (s *Store) closePebble() error {
+	if s.db == nil {
+		return nil
+	}
+	return s.db.Close()
 }
 
 // prepareDir returns the directory's one name, and whether it holds no log yet. It refuses directories that are
@@ -187,24 +193,9 @@ func (s *Store) reopen(m mark) error {
 	return s.checkRecovered(m)
 }
 
-// openPebble opens Pebble beside itself, because a fault that Pebble takes as fatal leaves its goroutine hanging.
-func (s *Store) openPebble(folder string, o *pebble.Options) error {
-	type opened struct {
-		db  *pebble.DB
-		err error
-	}
-	result := make(chan opened, 1)
-	go func() {
-		db, err := pebble.Open(folder, o)
-		result <- opened{db, err}
-	}()
-	select {
-	case r := <-result:
-		s.db = r.db
-		return r.err
-	case <-s.failure.abandoned:
-		return s.failure.error()
-	}
+func (s *Store) openPebble(folder string, o *pebble.Options) (err error) {
+	s.db, err = pebble.Open(folder, o)
+	return err
 }
 
 // checkRecovered compares what was found with what the mark says must be there, and, after a crash, checks the part

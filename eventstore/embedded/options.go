@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"daybook/internal/pebblefs"
@@ -27,6 +28,8 @@ type Options struct {
 	// FilesMax bounds the table files that are open at a time; a few more files are. 0 means 1,000.
 	FilesMax int
 
+	// cache is what several openings share; nil: each has its own.
+	cache *pebble.Cache
 	// mergeFromGap is another one for tests, whose logs are short.
 	mergeFromGap uint64
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"daybook/eventstore"
-	"daybook/internal/pebblefs"
 )
 
 // pebbleOptions are chosen by go test -bench. On two cores and a disk that syncs in 0.3 ms, with events of 460 bytes, one
@@ -24,14 +23,15 @@ import (
 // leaves 245, scans a quarter slower and reads streams in 125 µs: the disk is cheaper than the wait for a rebuild.
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
-		FS:                 pebblefs.Ordered(s.options.FS),
+		FS:                 s.guard,
 		FormatMajorVersion: pebble.FormatNewest, // an older one cannot tell damage inside the write-ahead log from its end
+		Cache:              s.options.cache,
 		CacheSize:          s.options.CacheBytes,
 		MemTableSize:       s.options.MemTableBytes,
 		MaxOpenFiles:       s.options.FilesMax,
 		LoggerAndTracer:    pebbleLogger{s},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { s.log().Error("event log: background work failed, it is tried again", "error", err) },
+			BackgroundError: s.backgroundError,
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
 				s.log().Error("event log is damaged", "place", info.Path, "error", info.Details)
 			},
@@ -70,9 +70,9 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.s.log().Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called where Pebble cannot go on, for example after a failed write of its manifest, and must not return.
-// Ending the process here would also end what still works, so the store refuses writes from now on, reads go on, and
-// the goroutine that called stays where it is, with the locks it holds, until the process ends.
+// Fatalf is called where Pebble cannot go on, and must not return. Ending the process here would also end what still
+// works, so the store refuses writes from now on, reads go on, and the goroutine that called stays where it is, with
+// the locks it holds, until the process ends; see pebblefs.Guard.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.s.abandon(fmt.Errorf("pebble: "+format, args...))
 	select {}

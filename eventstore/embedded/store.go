@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"daybook/eventstore"
+	"daybook/internal/pebblefs"
 )
 
 // Store is an open log. It is an eventstore.Partitioned and an eventstore.Indexed; Check is beyond these ports.
@@ -19,6 +21,7 @@ type Store struct {
 	identity string
 	db       *pebble.DB
 	lock     *pebble.Lock
+	guard    *pebblefs.Guard
 
 	// head is the last durable position: what readers may see. Only the committer stores it.
 	head   atomic.Uint64
@@ -36,6 +39,8 @@ type Store struct {
 
 	failure failure
 	flushes flushes
+	writing atomic.Int64    // when the write that is under way began, Unix nanoseconds; 0: none is
+	trouble pebblefs.Seldom // in the background, told
 }
 
 var (
@@ -49,6 +54,31 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return s.identity, nil
+}
+
+// writeMax is how long a write may take before the log is said to be unavailable. A disk needs some milliseconds.
+const writeMax = 3 * time.Second
+
+// Ready returns nil if the log takes writes now, else why not: a write has failed, or one does not come to its end.
+func (s *Store) Ready() error {
+	if err := s.usable(context.Background()); err != nil {
+		return err
+	}
+	if err := s.failure.error(); err != nil {
+		return err
+	}
+	began := s.writing.Load()
+	if took := time.Since(time.Unix(0, began)); began != 0 && took > writeMax {
+		return fmt.Errorf("%w: a write has taken %v so far", eventstore.ErrUnavailable, took.Round(time.Second))
+	}
+	return nil
+}
+
+// backgroundError tells of Pebble's housekeeping, which is tried again.
+func (s *Store) backgroundError(err error) {
+	if s.trouble.Now() {
+		s.log().Error("event log: cannot write tables, trying again; orders go on while its write-ahead log has room", "dir", s.options.Dir, "error", err)
+	}
 }
 
 // Head returns the last durable position.
@@ -69,24 +99,24 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	close(s.done)
-	released := make(chan error, 1)
-	go func() { released <- s.release() }()
-	select {
-	case err := <-released:
-		return err
-	case <-s.failure.abandoned:
-		// Pebble hangs somewhere with its locks held. Its goroutines could still write, so the directory stays locked.
-		return fmt.Errorf("event log %s: end the process to release it: %w", s.options.Dir, s.failure.error())
-	}
+	s.guard.Finishing()
+	return errors.Join(s.unlessAbandoned(s.finish), s.unlock())
 }
 
-func (s *Store) release() error {
-	<-s.stopped
+func (s *Store) finish() error {
+	select {
+	case <-s.stopped:
+	case <-s.failure.abandoned:
+		return s.failure.error()
+	}
 	s.using.Lock() // waits for reads
 	s.kept.closeAll()
 	s.using.Unlock()
 	s.flushes.stop()
 	err := s.failure.error()
+	if s.abandoned() {
+		return err
+	}
 	if err == nil {
 		err = s.db.Flush()
 	}
@@ -97,7 +127,52 @@ func (s *Store) release() error {
 		m.State, m.Head = closed, s.head.Load()
 		err = m.save(s.options.FS, s.options.Dir)
 	}
-	return errors.Join(err, s.lock.Close())
+	return err
+}
+
+// unlessAbandoned runs what uses Pebble, and gives it up as soon as Pebble hangs.
+func (s *Store) unlessAbandoned(do func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.failure.abandoned:
+		return s.failure.error()
+	}
+}
+
+// errLocked: a store that was given up could not be kept from its files.
+var errLocked = errors.New("the storage does not answer: the directory is locked until the process ends")
+
+func (s *Store) abandoned() bool {
+	select {
+	case <-s.failure.abandoned:
+		return true
+	default:
+		return false
+	}
+}
+
+// cutMax is how long a store that is given up waits for the storage to end the calls that are under way.
+const cutMax = 5 * time.Second
+
+// unlock releases the directory, once nothing of this store can touch it any more.
+func (s *Store) unlock() error {
+	if !s.abandoned() {
+		return s.lock.Close()
+	}
+	cut := make(chan struct{})
+	go func() {
+		defer close(cut)
+		s.guard.Cut()
+	}()
+	select {
+	case <-cut:
+		return s.lock.Close()
+	case <-time.After(cutMax):
+		return fmt.Errorf("event log %s: %w", s.options.Dir, errLocked)
+	}
 }
 
 // usable returns why the store cannot be used by a call with this context, if so.
@@ -153,7 +228,7 @@ type failure struct {
 	first error
 	// happened is closed with it.
 	happened chan struct{}
-	// abandoned is closed when Pebble hangs with locks held. Not even closing it is possible.
+	// abandoned is closed when Pebble hangs, with locks held. Not even closing it is possible.
 	abandoned chan struct{}
 	once      sync.Once
 }
@@ -173,10 +248,10 @@ func (s *Store) fail(err error) error {
 		err = trouble(s.options.Dir, err)
 		var damaged *eventstore.Corruption
 		if !errors.As(err, &damaged) {
-			err = fmt.Errorf("%w: writing failed, open the log again: %w", eventstore.ErrUnavailable, err)
+			err = fmt.Errorf("%w: writing failed: %w", eventstore.ErrUnavailable, err)
 		}
 		f.first = err
-		s.log().Error("event log refuses writes from now on", "dir", s.options.Dir, "error", err)
+		s.log().Error("event log refuses writes until it is opened again", "dir", s.options.Dir, "error", err)
 		close(f.happened)
 	}
 	return f.first

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
-	"daybook/eventstore/embedded"
+	"daybook/eventstore"
 )
 
 // Limits of one connection. The client's pings come as often as every 10 s, also while nothing else is said: gRPC's
@@ -38,7 +38,7 @@ var ErrExposed = errors.New("an address beyond this machine needs TLS and users"
 // Server answers EventStoreDB's protocol from an embedded store. Make it with New. All methods may be called
 // concurrently.
 type Server struct {
-	store   *embedded.Store
+	store   eventstore.Store
 	options Options
 	id      uuid.UUID // of this node, for gossip
 	started time.Time
@@ -48,7 +48,7 @@ type Server struct {
 }
 
 // New makes a server for a store, which stays the caller's to close, after Serve has returned.
-func New(store *embedded.Store, options Options) *Server {
+func New(store eventstore.Store, options Options) *Server {
 	options = options.withDefaults()
 	return &Server{
 		store:   store,

@@ -88,7 +88,7 @@ func Open(config Config) (_ *App, err error) {
 // that refuses us is an error.
 func (a *App) openLog() (eventstore.Store, error) {
 	if a.Config.EventStore == "" {
-		return embeddedlog.Open(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage})
+		return embeddedlog.OpenLog(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage}, a.fail)
 	}
 	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log})
 	if err != nil {

@@ -162,7 +162,7 @@ var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyAr
 })
 
 func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) error {
-	if checked, is := a.Store.(*embeddedlog.Store); is {
+	if checked, is := a.Store.(*embeddedlog.Log); is {
 		err := checked.Check(ctx, func(done, total int64) {
 			v.Entries = total
 			progress("log", uint64(done), uint64(total))

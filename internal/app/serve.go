@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/eventstore/esdbserver"
 	"daybook/internal/httpapi"
@@ -77,7 +78,7 @@ func (a *App) countConnections(l *httpapi.Connections) {
 // OfferLog also serves the embedded log over EventStoreDB's protocol, on loopback, so that its clients and tools can look
 // into it, and, if it is to be written, another Daybook can keep its log there.
 func (s *Server) OfferLog(address string, writable bool) (string, error) {
-	if _, embedded := s.Store.(*embeddedlog.Store); !embedded {
+	if _, embedded := s.Store.(*embeddedlog.Log); !embedded {
 		return "", errors.New("--esdb-listen: only an embedded log can be offered")
 	}
 	listener, err := net.Listen("tcp", address)
@@ -104,7 +105,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return httpapi.Serve(ctx, httpapi.Server(s.echo, s.log), s.listener)
 	})
 	group.Go(func() error { return s.admin.serve(ctx) })
-	if log, embedded := s.Store.(*embeddedlog.Store); s.esdb != nil && embedded {
+	if log, embedded := s.Store.(*embeddedlog.Log); s.esdb != nil && embedded {
 		group.Go(func() error {
 			return esdbserver.New(log, esdbserver.Options{ReadOnly: s.esdbRead, Logger: s.log}).Serve(ctx, s.esdb)
 		})
@@ -174,8 +175,7 @@ func (s *Server) readyz(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), pingMax)
 	defer cancel()
-	_, err := s.Store.Head(ctx)
-	note("log", err)
+	note("log", s.logReady(ctx))
 	for _, sink := range s.sinks {
 		note(sink.Name(), sink.Ping(ctx))
 	}
@@ -196,12 +196,21 @@ func (s *Server) readyz(c echo.Context) error {
 	return c.JSON(status, map[string]any{"status": word, "parts": parts})
 }
 
+// logReady returns nil if the log can be read and, where that can be told, written.
+func (s *Server) logReady(ctx context.Context) error {
+	if log, embedded := s.Store.(*embeddedlog.Log); embedded {
+		return log.Ready()
+	}
+	_, err := s.Store.Head(ctx)
+	return err
+}
+
 // reason says why a part is not ready, without what an error may tell of hosts and users: that is in the log.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, errStopping):
 		return err.Error()
-	case errors.Is(err, projections.ErrSinkUnavailable):
+	case errors.Is(err, projections.ErrSinkUnavailable), errors.Is(err, eventstore.ErrUnavailable):
 		return "unavailable"
 	case errors.Is(err, projections.ErrForeign):
 		return "belongs to another log"

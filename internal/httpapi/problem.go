@@ -60,7 +60,7 @@ func problemOf(err error) (p *Problem, tell bool) {
 	case errors.As(err, &http1):
 		return routeProblem(http1.Code), false
 	case errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrClosed):
-		return NewProblem(http.StatusServiceUnavailable, "log_unavailable", "the event log cannot be reached; try again with the same Idempotency-Key"), true
+		return NewProblem(http.StatusServiceUnavailable, "log_unavailable", "the event log does not take this now; whether it was taken is not known: try again with the same Idempotency-Key"), true
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return NewProblem(http.StatusServiceUnavailable, "timeout", "there was no time to finish; try again with the same Idempotency-Key"), true
 	}

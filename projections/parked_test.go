@@ -236,9 +236,9 @@ func wholeTab(t *testing.T, log eventstore.Store, storeID string, n int, amount 
 	name, worth := "tab-"+storeID+"-"+id, itoa(amount)
 	for i, e := range [][2]string{
 		{"tab.opened.v1", `{"storeId":"` + storeID + `","tabId":"` + id + `","tableId":"x","currency":"KRW"}`},
-		{"tab.order_placed.v1", `{"orderId":"o","amount":` + worth + `,"businessDate":"2030-01-01","lines":[` +
+		{"tab.order_placed.v1", `{"orderId":"o` + id + `","amount":` + worth + `,"businessDate":"2030-01-01","lines":[` +
 			`{"productId":"p","name":"P","category":"C","unitPrice":` + worth + `,"quantity":1,"amount":` + worth + `}]}`},
-		{"tab.payment_completed.v1", `{"paymentId":"m","method":"CASH","amount":` + worth + `,"businessDate":"2030-01-01"}`},
+		{"tab.payment_completed.v1", `{"paymentId":"m` + id + `","method":"CASH","amount":` + worth + `,"businessDate":"2030-01-01"}`},
 		{tab.ClosedType, `{"storeId":"` + storeID + `","businessDate":"2030-01-01","settlementDay":1,"currency":"KRW","amount":` + worth +
 			`,"lines":[{"productId":"p","name":"P","category":"C","quantity":1,"amount":` + worth + `}],` +
 			`"payments":[{"method":"CASH","amount":` + worth + `,"fee":0}]}`},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -29,9 +28,8 @@ func (a *API) listStores(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return answer(c, query{store: auth.Store{OwnerID: ownerID}}, nil, func(q query) (any, error) {
-		stores, _, err := list[projections.StoreRow](q, a.Stores, ownerID, "", 0)
-		return map[string]any{"stores": stores}, err
+	return answer(c, query{store: auth.Store{OwnerID: ownerID}}, pageParams, func(q query) (any, error) {
+		return listed[projections.StoreRow](q, a.Stores, ownerID, "stores")
 	})
 }
 
@@ -40,17 +38,12 @@ func (a *API) store(q query) (any, error) {
 }
 
 func (a *API) products(q query) (any, error) {
-	products, err := a.listProducts(q)
-	return map[string]any{"currency": q.store.Currency, "products": products}, err
-}
-
-// listProducts reads a menu by category and name.
-func (a *API) listProducts(q query) ([]projections.ProductRow, error) {
-	products, _, err := list[projections.ProductRow](q, a.Menus, q.store.StoreID, "", 0)
-	slices.SortFunc(products, func(a, b projections.ProductRow) int {
-		return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID))
-	})
-	return products, err
+	body, err := listed[projections.ProductRow](q, a.Menus, q.store.StoreID, "products")
+	if err != nil {
+		return nil, err
+	}
+	body["currency"] = q.store.Currency
+	return body, nil
 }
 
 func (a *API) product(q query) (any, error) {
@@ -63,23 +56,31 @@ type menuItem struct {
 	Available bool `json:"available"`
 }
 
+// menu answers with the whole menu, by category and name. It has no pages: menu.ProductsMax bounds it.
 func (a *API) menu(q query) (any, error) {
-	products, err := a.listProducts(q)
-	items := make([]menuItem, len(products))
-	for i, p := range products {
-		items[i] = menuItem{p, true} // no stock is tracked: what is on the menu can be had
+	entries, err := a.Menus.List(q.ctx, q.at, q.store.StoreID, "", 0)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]any{"currency": q.store.Currency, "products": items}, err
+	items := make([]menuItem, len(entries))
+	for i, e := range entries {
+		items[i].Available = true // no stock is tracked: what is on the menu can be had
+		if err := json.Unmarshal(e.Row, &items[i].ProductRow); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(items, func(a, b menuItem) int {
+		return cmp.Or(cmp.Compare(a.Category, b.Category), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProductID, b.ProductID))
+	})
+	return map[string]any{"currency": q.store.Currency, "products": items}, nil
 }
 
 func (a *API) tables(q query) (any, error) {
-	tables, _, err := list[projections.TableRow](q, a.Tables, q.store.StoreID, "", 0)
-	return map[string]any{"tables": tables}, err
+	return listed[projections.TableRow](q, a.Tables, q.store.StoreID, "tables")
 }
 
 func (a *API) devices(q query) (any, error) {
-	devices, _, err := list[projections.DeviceRow](q, a.Devices, q.store.StoreID, "", 0)
-	return map[string]any{"devices": devices}, err
+	return listed[projections.DeviceRow](q, a.Devices, q.store.StoreID, "devices")
 }
 
 // guestTab is a bill as a guest sees it: without fees.
@@ -128,23 +129,16 @@ func (a *API) tab(q query) (any, error) {
 // What a tab's status says.
 const tabOpen, tabClosed = "OPEN", "CLOSED"
 
-// tabsLimitDefault and tabsLimitMax bound one page of bills.
-const tabsLimitDefault, tabsLimitMax = 100, 1000
+// tabsLimitDefault is how many bills a page has at most if nobody says.
+const tabsLimitDefault = 100
 
-var (
-	errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
-	errAfter     = httpapi.NewProblem(http.StatusBadRequest, "invalid_after", "after is the next of the page before")
-)
+var errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
 
 // listTabs pages through a store's bills by tab id, or, of the open ones, by table id.
 func (a *API) listTabs(q query) (any, error) {
-	limit, err := limitOf(q, tabsLimitDefault, tabsLimitMax)
+	p, err := pageOf(q, tabsLimitDefault)
 	if err != nil {
 		return nil, err
-	}
-	after := q.value("after")
-	if after != "" && !auth.ValidID(after) {
-		return nil, errAfter
 	}
 	status := q.value("status")
 	read := a.pageOfTabs
@@ -155,60 +149,37 @@ func (a *API) listTabs(q query) (any, error) {
 	default:
 		return nil, errTabStatus
 	}
-	tabs, next, err := read(q, after, limit)
+	tabs, next, err := read(q, p)
 	if err != nil {
 		return nil, err
 	}
-	wanted := make([]projections.TabRow, 0, len(tabs))
-	for _, t := range tabs {
-		if status == "" || t.Status == status {
-			wanted = append(wanted, t)
+	tabs = slices.DeleteFunc(tabs, func(t projections.TabRow) bool { return status != "" && t.Status != status })
+	return answerPage("tabs", tabs, next), nil
+}
+
+func (a *API) pageOfTabs(q query, p page) ([]projections.TabRow, string, error) {
+	return list[projections.TabRow](q, a.Tabs, q.store.StoreID, p)
+}
+
+// pageOfOpenTabs reads which tab each table has open, and then the tabs. One may be paid in between.
+func (a *API) pageOfOpenTabs(q query, p page) ([]projections.TabRow, string, error) {
+	return collect[projections.TabRow](p, func(after string, n int) ([]projections.Entry, error) {
+		entries, err := a.Tabs.List(q.ctx, q.at, projections.OpenTabs(q.store.StoreID), after, n)
+		if err != nil || len(entries) == 0 {
+			return nil, err
 		}
-	}
-	body := map[string]any{"tabs": wanted}
-	if next != "" {
-		body["next"] = next // ask with after=next for the rest
-	}
-	return body, nil
-}
-
-func (a *API) pageOfTabs(q query, after string, limit int) ([]projections.TabRow, string, error) {
-	return list[projections.TabRow](q, a.Tabs, q.store.StoreID, after, limit)
-}
-
-func (a *API) pageOfOpenTabs(q query, after string, limit int) ([]projections.TabRow, string, error) {
-	open, next, err := list[projections.OpenTabRow](q, a.Tabs, projections.OpenTabs(q.store.StoreID), after, limit)
-	if err != nil || len(open) == 0 {
-		return nil, "", err
-	}
-	ids := make([]string, len(open))
-	for i, o := range open {
-		ids[i] = o.TabID
-	}
-	values, err := a.Tabs.Get(q.ctx, q.at, q.store.StoreID, ids...)
-	if err != nil {
-		return nil, "", err
-	}
-	tabs := make([]projections.TabRow, 0, len(ids))
-	for _, id := range ids {
-		var t projections.TabRow
-		if err := json.Unmarshal(values[id].Row, &t); err != nil {
-			return nil, "", fmt.Errorf("tab %s: %w", id, err)
+		ids := make([]string, len(entries))
+		for i, e := range entries {
+			var open projections.OpenTabRow
+			if err := json.Unmarshal(e.Row, &open); err != nil {
+				return nil, fmt.Errorf("table %s: %w", e.Field, err)
+			}
+			ids[i] = open.TabID
 		}
-		tabs = append(tabs, t)
-	}
-	return tabs, next, nil
-}
-
-// limitOf reads the limit parameter.
-func limitOf(q query, absent, max int) (int, error) {
-	text := q.value("limit")
-	if text == "" {
-		return absent, nil
-	}
-	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > max {
-		return 0, httpapi.NewProblem(http.StatusBadRequest, "invalid_limit", "limit is 1 to "+strconv.Itoa(max))
-	}
-	return limit, nil
+		values, err := a.Tabs.Get(q.ctx, q.at, q.store.StoreID, ids...)
+		for i, id := range ids {
+			entries[i].Value = values[id]
+		}
+		return entries, err
+	})
 }

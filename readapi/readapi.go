@@ -47,12 +47,12 @@ func (a *API) Routes(e *echo.Echo) {
 		e.GET("/v1/stores/:storeId"+path, a.ownerQuery(h, params))
 	}
 	store("", a.store)
-	store("/products", a.products)
+	store("/products", a.products, pageParams...)
 	store("/products/:productId", a.product)
-	store("/tables", a.tables)
+	store("/tables", a.tables, pageParams...)
 	store("/tables/:tableId/tab", a.tableTab)
-	store("/devices", a.devices)
-	store("/tabs", a.listTabs, "status", "after", "limit")
+	store("/devices", a.devices, pageParams...)
+	store("/tabs", a.listTabs, append([]string{"status"}, pageParams...)...)
 	store("/tabs/:tabId", a.tab)
 	store("/statistics/products", a.productStatistics, "term", "start", "category", "sort", "limit")
 	store("/statistics/sales", a.salesStatistics, "term", "from", "to")
@@ -152,27 +152,4 @@ func one[T any](q query, r Reader, partition, id string, missing error) (*T, err
 	}
 	row := new(T)
 	return row, json.Unmarshal(value.Row, row)
-}
-
-// list reads rows; next is the field to read after, "" at the end.
-func list[T any](q query, r Reader, partition, after string, limit int) (rows []T, next string, err error) {
-	ask := limit
-	if limit > 0 {
-		ask++
-	}
-	entries, err := r.List(q.ctx, q.at, partition, after, ask)
-	if err != nil {
-		return nil, "", err
-	}
-	if limit > 0 && len(entries) > limit {
-		entries = entries[:limit]
-		next = entries[limit-1].Field
-	}
-	rows = make([]T, len(entries))
-	for i, e := range entries {
-		if err := json.Unmarshal(e.Row, &rows[i]); err != nil {
-			return nil, "", err
-		}
-	}
-	return rows, next, nil
 }

@@ -3,6 +3,7 @@ package httptests
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,16 @@ func TestQueryRules(t *testing.T) {
 	add("listTabs", "invalid_after", true, "after="+malformed["very long"])
 	add("listTabs", "invalid_after", false, "after=%00", "after=T1.1", "after=..%2f", "after="+malformed["Korean"])
 	add("listTabs", "invalid_limit", true, "limit=0", "limit=-1", "limit=1001", "limit=1.5", "limit=ten")
+	for _, op := range []string{"listProducts", "listTables", "listDevices"} {
+		add(op, "invalid_after", true, "after="+malformed["very long"])
+		add(op, "invalid_after", false, "after=%00", "after=T1")
+		add(op, "invalid_limit", true, "limit=0", "limit=1001", "limit=ten")
+		add(op, "repeated_parameter", false, "limit=1&limit=1")
+	}
+	stores := call{op: "listStores", token: r.owner}
+	faults = append(faults, fault{"stores", stores.asking("limit=0"), http.StatusBadRequest, "invalid_limit", true},
+		fault{"stores", stores.asking("after=T1"), http.StatusBadRequest, "invalid_after", false},
+		fault{"stores", stores.asking("after=a&after=a"), http.StatusBadRequest, "repeated_parameter", false})
 	r.checkFaults(t, faults)
 
 	for op, queries := range map[string][]string{
@@ -55,6 +66,35 @@ func TestQueryRules(t *testing.T) {
 	} {
 		for _, query := range queries {
 			r.do(t, at15.of(op).asking(query)).want(t, http.StatusOK, "")
+		}
+	}
+}
+
+// Every list comes in pages that hold each row once; without a limit, it comes whole.
+func TestPagesOfLists(t *testing.T) {
+	t.Parallel()
+	r := newRestaurant(t)
+	for n := range 4 {
+		r.product(t, fmt.Sprint("Cake ", n), "MAIN_MENU", 100)
+		r.pair(t, r.addTable(t, fmt.Sprint("Table ", n)))
+		made[storeMade](t, r.world, call{op: "openStore", token: r.owner, body: `{"name":"More","posGrade":"GOLD","settlementDay":15}`})
+	}
+	for name, c := range map[string]call{
+		"products": r.of("listProducts"), "tables": r.of("listTables"), "devices": r.of("listDevices"), "stores": {op: "listStores", token: r.owner},
+	} {
+		whole := get[map[string]any](t, r.world, c)
+		var rows []any
+		for after, pages := "", 0; pages < 10; pages++ {
+			p := get[map[string]any](t, r.world, c.asking("limit=2"+after))
+			rows = append(rows, p[name].([]any)...)
+			next, more := p["next"].(string)
+			if !more {
+				break
+			}
+			after = "&after=" + next
+		}
+		if want := whole[name].([]any); len(want) < 5 || !reflect.DeepEqual(rows, want) || whole["next"] != nil {
+			t.Errorf("%s in pages: %v\nand whole: %v", name, rows, whole)
 		}
 	}
 }

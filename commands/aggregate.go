@@ -218,7 +218,7 @@ func encodeAll[E event.Stored](req Request, events []E, foundBy int, answered *r
 		}
 		meta := req.metadata()
 		if req.Keyed && i == foundBy {
-			meta.Fingerprint, meta.Answer = req.Fingerprint, answered
+			meta.Fingerprint, meta.Answer, meta.Batch = req.Fingerprint, answered, req.Batch
 		}
 		written, err := json.Marshal(meta)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"daybook/domain/calendar"
+	"daybook/domain/imports"
 	"daybook/domain/menu"
 	"daybook/domain/store"
 	"daybook/domain/tab"
@@ -28,6 +29,8 @@ type Service struct {
 	menus  *aggregate[menu.State, menu.Command, menu.Event]
 	tabs   *aggregate[tab.State, tab.Command, tab.Event]
 
+	imports *aggregate[imports.State, imports.Command, imports.Event]
+
 	shared atomic.Bool // others append to an indexed log
 
 	numbers  numbers
@@ -39,6 +42,8 @@ const (
 	storesKept = 2000
 	menusKept  = 500
 	tabsKept   = 10_000
+
+	importsKept = 100
 )
 
 // New makes a service on a log.
@@ -51,6 +56,7 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	s.codes = newAggregate(store.CodeDecider, k, storesKept)
 	s.menus = newAggregate(menu.Decider, k, menusKept)
 	s.tabs = newAggregate(tab.Decider, k, tabsKept)
+	s.imports = newAggregate(imports.Decider, k, importsKept)
 	return s
 }
 

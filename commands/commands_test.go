@@ -357,34 +357,12 @@ func TestForeignThingsAreUnknown(t *testing.T) {
 	}
 }
 
-// TestImportedAgain: a sale that is there already is skipped, and refused if it is another one now.
-func TestImportedAgain(t *testing.T) {
-	r := newRestaurant(t)
-	sales := func(price int64) []commands.Sale {
-		line := commands.SaleLine{Code: "c1", Name: "Soup", Category: "FOOD", Quantity: 2, UnitPrice: price}
-		return []commands.Sale{{OrderID: "1", At: r.now.AddDate(0, 0, -7), Line: 2, Lines: []commands.SaleLine{line}}}
-	}
-	cash, card := commands.Tender{Method: tab.Cash}, commands.Tender{Method: tab.Card, CardCompany: "K"}
-	for _, c := range []struct {
-		price           int64
-		tender          commands.Tender
-		orders, skipped int
-		err             error
-	}{{900, cash, 1, 0, nil}, {900, cash, 0, 1, nil}, {901, cash, 0, 0, commands.ErrImportDiffers}, {900, card, 0, 0, commands.ErrImportDiffers}} {
-		head := r.head()
-		is, err := r.service.ImportSales(t.Context(), r.store, sales(c.price), c.tender, func(int, int) {})
-		if !errors.Is(err, c.err) || is.Orders != c.orders || is.Skipped != c.skipped || (r.head() == head) != (c.orders == 0) {
-			t.Errorf("at %d by %s: %+v, %v, log from %s to %s", c.price, c.tender.Method, is, err, head, r.head())
-		}
-	}
-}
-
 // TestOneFingerprintOfACommand: what only recognises a repeated command stands on one of its events.
 func TestOneFingerprintOfACommand(t *testing.T) {
 	r := newRestaurant(t)
 	must(r.pay("y", r.field(must(r.order("k", 2)), "tabId")))
 	sale := commands.Sale{OrderID: "1", At: r.now, Lines: []commands.SaleLine{{Code: "c1", Name: "Soup", Category: "FOOD", Quantity: 2, UnitPrice: 900}}}
-	must(r.service.ImportSales(t.Context(), r.store, []commands.Sale{sale}, commands.Tender{Method: tab.Cash}, func(int, int) {}))
+	must(r.service.ImportSales(t.Context(), r.store, commands.Sales([]commands.Sale{sale}), commands.Tender{Method: tab.Cash}, func(int, int) {}))
 	events, fingerprints := map[string]int{}, map[string]int{}
 	for e, err := range r.log.ReadAll(t.Context(), eventstore.LogRead{Filter: eventstore.Filter{Prefixes: []string{"tab-"}}}) {
 		var meta struct{ CommandID, Fingerprint string }

@@ -23,6 +23,7 @@ type Request struct {
 	Actor       string // "owner:…", "device:…" or "import"
 	StoreID     string
 	Correlation string // the HTTP request's id
+	Batch       string // the import that it is a part of, "" if none
 
 	secret auth.Secret
 	// leaving is a stream that was folded to its end, does not hold this command, and can take it no more: a claim for it
@@ -76,6 +77,7 @@ type metadata struct {
 	Actor       string          `json:"actor"`
 	StoreID     string          `json:"storeId,omitempty"`
 	Correlation string          `json:"correlationId,omitempty"`
+	Batch       string          `json:"batchId,omitempty"` // of an import; where the fingerprint is
 	Answer      *recordedAnswer `json:"answer,omitempty"`
 }
 

@@ -1,14 +1,12 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
-	"sync/atomic"
+	"encoding/binary"
+	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"daybook/domain/menu"
 	"daybook/domain/money"
@@ -32,93 +30,46 @@ type SaleLine struct {
 	Quantity, UnitPrice  int64
 }
 
+// compare puts lines in an order that does not depend on how they came.
+func (l SaleLine) compare(m SaleLine) int {
+	return cmp.Or(cmp.Compare(l.Code, m.Code), cmp.Compare(l.Name, m.Name), cmp.Compare(l.Category, m.Category),
+		cmp.Compare(l.UnitPrice, m.UnitPrice), cmp.Compare(l.Quantity, m.Quantity))
+}
+
+// digest of what was sold and when, however the lines are ordered.
+func (s Sale) digest() (sum [sha256.Size]byte) {
+	var text []byte
+	add := func(field string) {
+		text = binary.AppendUvarint(text, uint64(len(field)))
+		text = append(text, field...)
+	}
+	add(s.OrderID)
+	text = binary.BigEndian.AppendUint64(text, uint64(s.At.Unix()))
+	text = binary.BigEndian.AppendUint32(text, uint32(s.At.Nanosecond()))
+	for _, l := range slices.SortedFunc(slices.Values(s.Lines), SaleLine.compare) {
+		add(l.Code)
+		add(l.Name)
+		add(l.Category)
+		text = binary.AppendVarint(binary.AppendVarint(text, l.Quantity), l.UnitPrice)
+	}
+	return sha256.Sum256(text)
+}
+
 // Tender says how sales of the past were paid.
 type Tender struct {
 	Method      tab.Method
 	CardCompany string
 }
 
-// Imported is what an import did.
-type Imported struct {
-	StoreID  string `json:"storeId"`
-	Orders   int    `json:"orders"`  // that were added
-	Lines    int    `json:"lines"`   // of the added orders
-	Amount   int64  `json:"amount"`  // of the added orders, minor units
-	Skipped  int    `json:"skipped"` // orders that were there already
-	Currency string `json:"currency"`
-}
-
-// ErrImportDiffers: an order of that id was imported before, with something else in it.
-var ErrImportDiffers = errors.New("was imported before with another time, other lines or another payment")
-
-// importers is how many sales are appended at a time: enough to fill the log's groups.
-const importers = 64
-
 // importTable stands for the table of tabs that were imported; it is no table of the store.
 const importTable = "import"
 
-// ImportSales adds sales of the past to a store as paid tabs, each at its own time. A sale that is there already is
-// skipped. If any sale cannot be imported, none is; an error on the way (a log that fails) leaves whole sales behind,
-// and a second run adds the rest. progress is told how many sales are done.
-func (s *Service) ImportSales(ctx context.Context, of auth.Store, sales []Sale, tender Tender, progress func(done, total int)) (Imported, error) {
-	result := Imported{StoreID: of.StoreID, Currency: of.Currency}
-	var fresh []importedTab
-	for _, sale := range sales {
-		t, err := newImportedTab(of, sale, tender)
-		if err != nil {
-			return result, fmt.Errorf("line %d: order %s: %w", sale.Line, sale.OrderID, err)
-		}
-		known, err := t.known(ctx, s.log)
-		if err != nil {
-			return result, fmt.Errorf("line %d: order %s: %w", sale.Line, sale.OrderID, err)
-		}
-		if known {
-			result.Skipped++
-			continue
-		}
-		fresh = append(fresh, t)
-	}
-	if err := s.importProducts(ctx, of, sales); err != nil {
-		return result, err
-	}
-	return s.appendTabs(ctx, fresh, result, progress)
-}
-
-func (s *Service) appendTabs(ctx context.Context, tabs []importedTab, result Imported, progress func(done, total int)) (Imported, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(importers)
-	var done atomic.Int64
-	for _, t := range tabs {
-		group.Go(func() error {
-			if _, err := s.log.Append(ctx, t.stream, eventstore.NoStream, t.events); err != nil {
-				return fmt.Errorf("order %s: %w", t.sale.OrderID, err)
-			}
-			progress(int(done.Add(1)), len(tabs))
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return result, err
-	}
-	for _, t := range tabs {
-		result.Orders++
-		result.Lines += len(t.sale.Lines)
-		amount, err := money.Add(result.Amount, t.amount)
-		if err != nil {
-			return result, err
-		}
-		result.Amount = amount
-	}
-	return result, nil
-}
-
-// importedTab is a sale as it will stand in the log.
+// importedTab is a sale as it will stand in the log: a tab with one order, closed.
 type importedTab struct {
-	sale   Sale
 	stream string
 	req    Request
 	amount int64
-	events []eventstore.NewEvent
+	events []tab.Event
 }
 
 func newImportedTab(of auth.Store, sale Sale, tender Tender) (importedTab, error) {
@@ -130,50 +81,41 @@ func newImportedTab(of auth.Store, sale Sale, tender Tender) (importedTab, error
 	if err != nil {
 		return importedTab{}, err
 	}
+	t := importedTab{req: req}
 	tabID := importTable + "." + req.newID("i")
+	t.stream = stream.Tab(of.StoreID, tabID)
 	when := tab.When{At: sale.At, BusinessDate: of.Hours.BusinessDate(sale.At)}
-	items := make([]tab.Item, len(sale.Lines))
-	for i, l := range sale.Lines {
-		items[i] = tab.Item{Quantity: l.Quantity, Product: menu.Product{
-			ProductID: importedProduct(of.StoreID, l.Code), Name: l.Name, Category: l.Category, Price: l.UnitPrice,
-		}}
+	placed, err := tab.Decide(tab.State{}, tab.PlaceOrder{
+		StoreID: of.StoreID, TabID: tabID, TableID: importTable, OrderID: req.newID("r"),
+		Currency: money.Currency(of.Currency), Items: soldItems(of, sale.Lines), When: when,
+	})
+	if err != nil {
+		return t, err
 	}
-	var decided []tab.Event
-	state := tab.Decider.Initial()
-	for _, command := range []tab.Command{
-		tab.PlaceOrder{
-			StoreID: of.StoreID, TabID: tabID, TableID: importTable, OrderID: req.newID("r"),
-			Currency: money.Currency(of.Currency), Items: items, When: when,
-		},
-		tab.TakePayment{
-			StoreID: of.StoreID, PaymentID: req.newID("y"), Method: tender.Method, CardCompany: tender.CardCompany,
-			SettlementDay: of.SettlementDay, When: when,
-		},
-	} {
-		events, err := tab.Decide(state, command)
-		if err != nil {
-			return importedTab{}, err
-		}
-		state = tab.Decider.Fold(state, events...)
-		decided = append(decided, events...)
+	state := tab.Decider.Fold(tab.State{}, placed...)
+	t.amount = state.Amount
+	var end tab.Command = tab.TakePayment{
+		StoreID: of.StoreID, PaymentID: req.newID("y"), Method: tender.Method, CardCompany: tender.CardCompany,
+		SettlementDay: of.SettlementDay, When: when,
 	}
-	events, err := encodeAll(req, decided, 0, nil) // known looks at the first
-	return importedTab{sale, stream.Tab(of.StoreID, tabID), req, state.Amount, events}, err
+	if t.amount == 0 {
+		end = tab.Close{StoreID: of.StoreID, SettlementDay: of.SettlementDay, When: when}
+	}
+	closed, err := tab.Decide(state, end)
+	t.events = append(placed, closed...)
+	return t, err
 }
 
-// known says whether the sale is in the log already. Error: ErrImportDiffers.
-func (t importedTab) known(ctx context.Context, log eventstore.Store) (bool, error) {
-	for e, err := range log.ReadStream(ctx, t.stream, eventstore.StreamRead{Limit: 1, Fresh: true}) {
-		if err != nil {
-			return false, err
-		}
-		meta, err := readMetadata(e)
-		if err == nil && meta.Fingerprint != t.req.Fingerprint {
-			err = ErrImportDiffers
-		}
-		return true, err
+func soldItems(of auth.Store, lines []SaleLine) []tab.Item {
+	items := make([]tab.Item, len(lines))
+	for i, l := range lines {
+		items[i] = tab.Item{Quantity: l.Quantity, Product: l.product(of)}
 	}
-	return false, nil
+	return items
+}
+
+func (l SaleLine) product(of auth.Store) menu.Product {
+	return menu.Product{ProductID: importedProduct(of.StoreID, l.Code), Name: l.Name, Category: l.Category, Price: l.UnitPrice}
 }
 
 // importedProduct is the id of a product that is known by a code of the system it comes from.
@@ -182,53 +124,60 @@ func importedProduct(storeID, code string) string {
 	return "p" + auth.TextOf(sum[:10])
 }
 
-// importProducts puts those products on the menu that it does not have yet, as they were sold last.
-func (s *Service) importProducts(ctx context.Context, of auth.Store, sales []Sale) error {
-	last := map[string]menu.Product{}
-	var order []string
-	for _, sale := range sales {
-		for _, l := range sale.Lines {
-			id := importedProduct(of.StoreID, l.Code)
-			if _, met := last[id]; !met {
-				order = append(order, id)
-			}
-			last[id] = menu.Product{ProductID: id, Name: l.Name, Category: l.Category, Price: l.UnitPrice}
+// encode makes the tab ready for the log. Its first event names the import.
+func (t importedTab) encode(batchID string) ([]eventstore.NewEvent, error) {
+	t.req.Batch = batchID
+	return encodeAll(t.req, t.events, 0, nil) // known looks at the first
+}
+
+// known says whether the sale is in the log already, however it was paid. Error: ErrImportDiffers.
+func (t importedTab) known(ctx context.Context, log eventstore.Store) (bool, error) {
+	for e, err := range log.ReadStream(ctx, t.stream, eventstore.StreamRead{Limit: 1, Fresh: true}) {
+		if err != nil {
+			return false, err
 		}
-	}
-	offered, err := s.menus.load(ctx, stream.Menu(of.StoreID))
-	if err != nil {
-		return err
-	}
-	for _, id := range order {
-		if _, is := offered.Product(id); is {
-			continue
+		meta, err := readMetadata(e)
+		if err == nil && meta.Fingerprint != t.req.Fingerprint {
+			err = t.same(ctx, log)
 		}
-		req, err := newRequest(nil, of.StoreID+" import", "product "+id, "import", of.StoreID, "", "import", id)
+		return true, err
+	}
+	return false, nil
+}
+
+// same compares the sale with the one that is in the log: the time, and the lines in any order.
+func (t importedTab) same(ctx context.Context, log eventstore.Store) error {
+	var there []tab.Event
+	for e, err := range log.ReadStream(ctx, t.stream, eventstore.StreamRead{Limit: 2, Fresh: true}) {
 		if err != nil {
 			return err
 		}
-		_, err = s.menus.execute(ctx, stream.Menu(of.StoreID), req, decision[menu.State, menu.Command, menu.Event]{
-			decide: func(menu.State) (menu.Command, error) {
-				return menu.AddProduct{Product: last[id], Currency: money.Currency(of.Currency), At: s.moment()}, nil
-			},
-			answer: func(menu.State, []menu.Event) (any, error) { return nil, nil },
-		})
-		if err != nil && !errors.Is(err, menu.ErrExists) {
-			return fmt.Errorf("product %s: %w", last[id].Name, err)
+		decoded, err := tab.Catalog.Decode(e.Type, e.Data)
+		if err != nil {
+			return err
 		}
+		there = append(there, decoded)
+	}
+	is, wanted := orderOf(there), orderOf(t.events)
+	if !is.At.Equal(wanted.At) || !slices.Equal(sortedLines(is), sortedLines(wanted)) {
+		return ErrImportDiffers
 	}
 	return nil
 }
 
-// ImportedStore returns the store of an owner that imports of that name go to, opened on first use.
-func (s *Service) ImportedStore(ctx context.Context, ownerID string, wanted OpenStore) (auth.Store, error) {
-	actor := "owner:" + ownerID
-	req, err := newRequest(s.secret, actor+" import", wanted.Name, actor, "", "", "import", wanted)
-	if err != nil {
-		return auth.Store{}, err
+// orderOf returns the order among a tab's first events, the zero value if there is none.
+func orderOf(events []tab.Event) tab.OrderPlaced {
+	for _, e := range events {
+		if placed, is := e.(tab.OrderPlaced); is {
+			return placed
+		}
 	}
-	if _, err := s.OpenStore(ctx, ownerID, req, wanted); err != nil {
-		return auth.Store{}, err
-	}
-	return s.Owned(ctx, ownerID, req.newID("s"))
+	return tab.OrderPlaced{}
+}
+
+func sortedLines(placed tab.OrderPlaced) []tab.Line {
+	return slices.SortedFunc(slices.Values(placed.Lines), func(a, b tab.Line) int {
+		return cmp.Or(cmp.Compare(a.ProductID, b.ProductID), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Category, b.Category),
+			cmp.Compare(a.UnitPrice, b.UnitPrice), cmp.Compare(a.Quantity, b.Quantity))
+	})
 }

@@ -57,19 +57,6 @@ func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wa
 	})
 }
 
-// Preview says what a store would be like, without opening it. It refuses what OpenStore would refuse.
-func (s *Service) Preview(wanted OpenStore) (auth.Store, error) {
-	command, err := wanted.command("preview", "preview", s.moment())
-	if err != nil {
-		return auth.Store{}, err
-	}
-	events, err := store.Decide(store.State{}, command)
-	if err != nil {
-		return auth.Store{}, err
-	}
-	return s.describe(store.Decider.Fold(store.State{}, events...))
-}
-
 func storeBody(s store.State) any {
 	return struct {
 		StoreID       string    `json:"storeId"`

@@ -4,65 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"daybook/internal/app"
 	"daybook/projections"
 )
-
-type importCmd struct {
-	Sales importSalesCmd `cmd:"" help:"Import historical sales from CSV as paid tabs, each at its own local time. A second run adds nothing."`
-}
-
-type importSalesCmd struct {
-	storage
-	File          string  `arg:"" help:"CSV with the columns order_id, ordered_at, product_code, product_name, category, quantity, unit_price, in any order; '-' for standard input."`
-	Store         string  `help:"Store to import into." placeholder:"ID" xor:"store" required:""`
-	NewStore      string  `help:"Name of a store to open for the import; the same owner and name give the same store again." placeholder:"NAME" xor:"store" required:""`
-	Owner         string  `required:"" help:"The owner's name, as for 'daybook token owner'." placeholder:"NAME"`
-	Currency      *string `help:"Currency of a new store. Default: KRW." placeholder:"C"`
-	TimeZone      *string `help:"Time zone of a new store. Default: Asia/Seoul." placeholder:"Z"`
-	CloseoutHour  *int    `help:"Close-out hour of a new store, 0 to 11. Default: 0." placeholder:"H"`
-	PosGrade      string  `default:"BRONZE" help:"Grade of a new store."`
-	SettlementDay int     `default:"1" help:"Settlement day of a new store: 1, 5, 10, 15, 20 or 25."`
-	PaymentMethod string  `default:"CASH" enum:"CASH,CARD" help:"How the sales were paid: ${enum}."`
-	CardCompany   string  `help:"Card company, with CARD: K, H or S." placeholder:"X"`
-}
-
-func (c *importSalesCmd) Run(p *program) error {
-	config := c.config(p.log)
-	if !config.LocalSignIn {
-		return errNoLocalSignIn
-	}
-	dir, err := app.OpenDataDir(c.Data)
-	if err != nil {
-		return err
-	}
-	ownerID, err := dir.Profiles().OwnerID(c.Owner)
-	if err != nil {
-		return err
-	}
-	file := io.Reader(os.Stdin)
-	if c.File != "-" {
-		opened, err := os.Open(c.File)
-		if err != nil {
-			return err
-		}
-		defer opened.Close()
-		file = opened
-	}
-	result, err := p.perform(config, app.ImportSales, app.ImportArgs{
-		OwnerID: ownerID, StoreID: c.Store, NewStore: c.NewStore, Currency: c.Currency, TimeZone: c.TimeZone,
-		CloseoutHour: c.CloseoutHour, PosGrade: c.PosGrade, SettlementDay: c.SettlementDay,
-		Method: c.PaymentMethod, CardCompany: c.CardCompany,
-	}, file)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(p.out, string(result))
-	return nil
-}
 
 type rebuildCmd struct {
 	storage
@@ -126,6 +71,9 @@ func (c *verifyCmd) Run(p *program) error {
 	}
 	for _, s := range v.Parked {
 		fmt.Fprintf(p.out, "parked     %s: %s stopped at revision %d: %s\n", s.Model, s.Stream, s.Revision, s.Error)
+	}
+	for _, i := range v.Unfinished {
+		fmt.Fprintf(p.out, "import     %s\n", unfinished(i))
 	}
 	for _, difference := range v.Differences {
 		fmt.Fprintln(p.err, "daybook: they differ:", difference)

@@ -158,7 +158,15 @@ type RemoveProduct struct {
 	At        time.Time
 }
 
+// Offer puts those products on the menu that it does not have yet, in their order, as far as there is room.
+type Offer struct {
+	Products []Product
+	Currency money.Currency // of the prices
+	At       time.Time
+}
+
 func (AddProduct) menuCommand()    {}
+func (Offer) menuCommand()         {}
 func (ChangeProduct) menuCommand() {}
 func (RemoveProduct) menuCommand() {}
 
@@ -185,6 +193,8 @@ func Decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case AddProduct:
 		return add(s, c)
+	case Offer:
+		return offer(s, c)
 	case ChangeProduct:
 		return change(s, c)
 	case RemoveProduct:
@@ -207,6 +217,24 @@ func add(s State, c AddProduct) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{ProductAdded{c.Product, c.At}}, nil
+}
+
+func offer(s State, c Offer) (events []Event, err error) {
+	met := map[string]bool{}
+	for _, p := range c.Products {
+		_, known := s.Product(p.ProductID)
+		switch err := check(p, c.Currency); {
+		case err != nil:
+			return nil, err
+		case known || met[p.ProductID]:
+			continue
+		case len(s.Products)+len(events) >= ProductsMax:
+			return events, nil
+		}
+		met[p.ProductID] = true
+		events = append(events, ProductAdded{p, c.At})
+	}
+	return events, nil
 }
 
 func change(s State, c ChangeProduct) ([]Event, error) {

@@ -25,7 +25,7 @@ var declared = domaintest.Refusals{
 
 func TestDecider(t *testing.T) {
 	met := domaintest.Run(t, domaintest.Table[menu.State, menu.Command, menu.Event]{
-		Decider: menu.Decider, Refusals: declared, Holds: holds, Cases: slices.Concat(additions, changes, removals),
+		Decider: menu.Decider, Refusals: declared, Holds: holds, Cases: slices.Concat(additions, offers, changes, removals),
 	})
 	domaintest.RefusedAll(t, declared, met)
 }
@@ -119,6 +119,22 @@ var additions = []menuCase{
 	{Name: "two products may have one name", Given: full(1), When: add(named("Dish")), Then: taken(named("Dish"))},
 	{Name: "the 2000th product", Given: full(1999), When: add(asIs), Then: taken(asIs)},
 	{Name: "the 2001st product", Given: full(2000), When: add(asIs), Refused: menu.ErrFull},
+}
+
+// offer is the command to offer products.
+func offer(products ...menu.Product) menu.Offer {
+	return menu.Offer{Products: products, Currency: "KRW", At: noon}
+}
+
+var offers = []menuCase{
+	{Name: "products for an empty menu", When: offer(latte, rice), Then: events{added(latte), added(rice)}},
+	{Name: "one is there", Given: events{added(rice)}, When: offer(latte, rice), Then: events{added(latte)}},
+	{Name: "one comes twice", When: offer(latte, latte), Then: events{added(latte)}},
+	{Name: "all are there", Given: three, When: offer(latte, rice)},
+	{Name: "no products", When: offer()},
+	{Name: "room for one only", Given: full(1999), When: offer(latte, rice), Then: events{added(latte)}},
+	{Name: "no room", Given: full(2000), When: offer(latte)},
+	{Name: "one is too dear", When: offer(rice, addIn("KRW", 10_000_001).Product), Refused: menu.ErrPrice},
 }
 
 func to[T any](v T) *T { return &v }

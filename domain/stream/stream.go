@@ -9,6 +9,7 @@ const (
 	StoreCategory   = "store"
 	MenuCategory    = "menu"
 	TabCategory     = "tab"
+	ImportCategory  = "import"
 	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
 	ClaimCategory   = "claim"
 	ParkedCategory  = "parked" // of no store: what the operator has a read model leave out
@@ -23,6 +24,9 @@ func Menu(storeID string) string { return MenuCategory + "-" + storeID }
 // Tab is the stream of one tab.
 func Tab(storeID, tabID string) string { return TabCategory + "-" + storeID + "-" + tabID }
 
+// Import is the stream of an import of sales: that it was begun and ended. The sales are tabs.
+func Import(storeID, batchID string) string { return ImportCategory + "-" + storeID + "-" + batchID }
+
 // Pairing is the stream of a pairing code, named by the code's hash.
 func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID }
 
@@ -32,7 +36,7 @@ func Claim(storeID, commandID string) string { return ClaimCategory + "-" + stor
 
 // Own are the prefixes of a store's own streams: what its owner and tablets did. Claims are not among them.
 func Own(storeID string) []string {
-	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-"}
+	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-", ImportCategory + "-" + storeID + "-"}
 }
 
 // Parked is the stream of the events that a read model leaves out.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/semaphore"
 
 	"daybook/commands"
 	"daybook/eventstore"
@@ -40,6 +41,8 @@ type App struct {
 	log     *slog.Logger
 	files   share
 
+	importing *semaphore.Weighted // one import at a time, so that two do not decide on the same orders
+
 	projecting atomic.Bool // a server of this process runs the projections
 	fatal      chan error  // what no waiting will mend
 	closers    []func() error
@@ -54,7 +57,7 @@ func Open(config Config) (_ *App, err error) {
 	}
 	a := &App{
 		Config: config, log: config.Log, files: shareOf(openFilesMax()), fatal: make(chan error, 1), Registry: prometheus.NewRegistry(),
-		runners: map[string]*projections.Runner{}, sinkOf: map[string]projections.Sink{},
+		runners: map[string]*projections.Runner{}, sinkOf: map[string]projections.Sink{}, importing: semaphore.NewWeighted(1),
 	}
 	defer func() {
 		if err != nil {

@@ -40,7 +40,8 @@ var demoMenu = []commands.SaleLine{
 // Demo adds the sample restaurant of an owner, unless it is there. Its sales are drawn anew for every installation, in
 // the days before its opening.
 func (a *App) Demo(ctx context.Context, ownerID string) (Demo, error) {
-	store, err := a.Commands.ImportedStore(ctx, ownerID, commands.OpenStore{Name: "Daybook Diner", PosGrade: "SILVER", SettlementDay: 1, CloseoutHour: 4})
+	grade, closeout := "SILVER", 4
+	store, err := a.Commands.ImportedStore(ctx, ownerID, "Daybook Diner", commands.StoreWishes{PosGrade: &grade, CloseoutHour: &closeout})
 	if err != nil {
 		return Demo{}, err
 	}
@@ -53,11 +54,14 @@ func (a *App) Demo(ctx context.Context, ownerID string) (Demo, error) {
 	if err := a.demoTables(ctx, store); err != nil {
 		return demo, err
 	}
+	if err := a.Commands.FillMenu(ctx, store, demoMenu); err != nil {
+		return demo, err
+	}
 	// The generator is seeded with the store: a second start draws the same sales, and so adds none.
 	seed := uuid.NewSHA1(uuid.Nil, []byte(store.StoreID))
 	random := rand.New(rand.NewChaCha8([32]byte(append(seed[:], seed[:]...))))
 	for tender, sales := range demoSales(random, store.Hours, demo) {
-		if _, err := a.Commands.ImportSales(ctx, store, sales, tender, func(int, int) {}); err != nil {
+		if _, err := a.Commands.ImportSales(ctx, store, commands.Sales(sales), tender, func(int, int) {}); err != nil {
 			return demo, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"daybook/commands"
+	"daybook/domain/imports"
 	"daybook/domain/money"
 	"daybook/domain/tab"
 	"daybook/internal/auth"
@@ -23,19 +24,17 @@ type ImportArgs struct {
 	Currency      *string `json:"currency"`
 	TimeZone      *string `json:"timeZone"`
 	CloseoutHour  *int    `json:"closeoutHour"`
-	PosGrade      string  `json:"posGrade"`
-	SettlementDay int     `json:"settlementDay"`
-	// How the sales were paid.
+	PosGrade      *string `json:"posGrade"`
+	SettlementDay *int    `json:"settlementDay"`
+	// How the sales were paid. "": as in the first run of the same import, if that broke off, and otherwise in cash.
 	Method      string `json:"method"`
 	CardCompany string `json:"cardCompany"`
 }
 
-var (
-	errWhichStore = errors.New("name either a store (--store) or a new one (--new-store)")
-	errOtherStore = errors.New("--currency, --time-zone and --closeout-hour are for a new store; this store has others")
-)
+var errWhichStore = errors.New("name either a store (--store) or a new one (--new-store)")
 
-// ImportSales adds the sales of a CSV file to a store. Result: commands.Imported.
+// ImportSales adds the sales of a CSV file to a store: all of them, or, if anything in the file is wrong, none, and then no
+// store is opened either. Result: commands.Imported.
 var ImportSales = operation("import-sales", func(ctx context.Context, a *App, args ImportArgs, file io.Reader, progress Progress) (any, error) {
 	if (args.StoreID == "") == (args.NewStore == "") {
 		return nil, errWhichStore
@@ -43,34 +42,40 @@ var ImportSales = operation("import-sales", func(ctx context.Context, a *App, ar
 	if file == nil {
 		return nil, errors.New("no file was sent")
 	}
-	tender := commands.Tender{Method: tab.Method(args.Method), CardCompany: args.CardCompany}
-	if err := tab.CheckTender(tender.Method, tender.CardCompany); err != nil {
+	if err := a.importing.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	// The whole file is read before anything is written, a new store included.
-	of, err := a.importTarget(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	progress("reading", 0, 1)
-	sales, err := salescsv.Read(file, money.Currency(of.Currency), of.Hours)
-	if err != nil {
-		return nil, err
-	}
-	progress("reading", 1, 1)
-	if args.NewStore != "" {
-		if of, err = a.Commands.ImportedStore(ctx, args.OwnerID, args.openStore()); err != nil {
-			return nil, err
-		}
-	}
-	imported, err := a.Commands.ImportSales(ctx, of, sales, tender, func(done, total int) {
-		progress("importing", uint64(done), uint64(total))
-	})
+	defer a.importing.Release(1)
+	imported, err := a.importSales(ctx, args, file, progress)
 	if err != nil {
 		return nil, err
 	}
 	return imported, a.importCaughtUp(ctx, progress)
 })
+
+func (a *App) importSales(ctx context.Context, args ImportArgs, in io.Reader, progress Progress) (imported commands.Imported, err error) {
+	of, open, err := a.importTarget(ctx, args)
+	if err != nil {
+		return imported, err
+	}
+	progress("reading", 0, 1)
+	var faults commands.Faults
+	options := salescsv.Options{Dir: string(a.Dir), Currency: money.Currency(of.Currency), Hours: of.Hours}
+	file, err := salescsv.Read(in, options, &faults, func(rows int) { progress("reading", uint64(rows), uint64(rows)) })
+	if err != nil {
+		return imported, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	tender := commands.Tender{Method: tab.Method(args.Method), CardCompany: args.CardCompany}
+	checked, err := a.Commands.CheckSales(ctx, of, file.Sales(), tender, &faults, func(done int) { progress("checking", uint64(done), uint64(done)) })
+	if err := errors.Join(err, faults.Err()); err != nil {
+		return imported, err
+	}
+	if err := open(ctx); err != nil { // everything was checked
+		return imported, err
+	}
+	return checked.Run(ctx, func(done, total int) { progress("importing", uint64(done), uint64(total)) })
+}
 
 // importCaughtUp has the figures include what was imported. A sink that cannot be reached now gets it when it is back.
 func (a *App) importCaughtUp(ctx context.Context, progress Progress) error {
@@ -82,29 +87,40 @@ func (a *App) importCaughtUp(ctx context.Context, progress Progress) error {
 	return err
 }
 
-// importTarget is the store that exists, or what a new one will be like.
-func (a *App) importTarget(ctx context.Context, args ImportArgs) (auth.Store, error) {
+// importTarget is the store that exists, or what a new one will be like, and how it is opened.
+func (a *App) importTarget(ctx context.Context, args ImportArgs) (of auth.Store, open func(context.Context) error, err error) {
+	wishes := commands.StoreWishes{
+		PosGrade: args.PosGrade, SettlementDay: args.SettlementDay, TimeZone: args.TimeZone, Currency: args.Currency,
+		CloseoutHour: args.CloseoutHour,
+	}
 	if args.NewStore != "" {
-		return a.Commands.Preview(args.openStore())
+		return a.Commands.ImportToNew(ctx, args.OwnerID, args.NewStore, wishes)
 	}
-	of, err := a.Commands.Owned(ctx, args.OwnerID, args.StoreID)
-	if err != nil {
-		return of, err
-	}
-	if args.Currency != nil && *args.Currency != of.Currency ||
-		args.TimeZone != nil && *args.TimeZone != of.Hours.Zone.String() ||
-		args.CloseoutHour != nil && *args.CloseoutHour != of.Hours.Closeout {
-		return of, errOtherStore
-	}
-	return of, nil
+	of, err = a.Commands.ImportTo(ctx, args.OwnerID, args.StoreID, wishes)
+	return of, func(context.Context) error { return nil }, err
 }
 
-func (i ImportArgs) openStore() commands.OpenStore {
-	wanted := commands.OpenStore{
-		Name: i.NewStore, PosGrade: i.PosGrade, SettlementDay: i.SettlementDay, TimeZone: i.TimeZone, Currency: i.Currency,
+// ImportsArgs say which imports to list.
+type ImportsArgs struct {
+	StoreID string `json:"storeId"` // "": of all stores
+}
+
+// ImportStatus is an import and how far it came.
+type ImportStatus struct {
+	imports.Began
+	Ended bool `json:"ended"` // false: it broke off, or goes on now
+}
+
+// ListImports lists imports, those that were begun first first. Result: []ImportStatus.
+var ListImports = operation("list-imports", func(ctx context.Context, a *App, args ImportsArgs, _ io.Reader, _ Progress) (any, error) {
+	return a.listImports(ctx, args.StoreID)
+})
+
+func (a *App) listImports(ctx context.Context, storeID string) ([]ImportStatus, error) {
+	states, err := commands.Imports(ctx, a.Store, storeID)
+	list := make([]ImportStatus, len(states))
+	for i, s := range states {
+		list[i] = ImportStatus{s.Began, s.Ended}
 	}
-	if i.CloseoutHour != nil {
-		wanted.CloseoutHour = *i.CloseoutHour
-	}
-	return wanted
+	return list, err
 }

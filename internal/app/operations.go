@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"daybook/eventstore"
@@ -133,6 +134,8 @@ type Verified struct {
 	LeftOut  int                  `json:"leftOut"` // closed ones that the counters leave out, see Parked
 	Reports  []projections.Report `json:"reports"`
 	Parked   []projections.Parked `json:"parked"`
+	// Unfinished are imports that broke off, or go on now.
+	Unfinished []ImportStatus `json:"unfinished"`
 	// Differences are the first one of each read model, and of the audit of each store.
 	Differences []string `json:"differences"`
 }
@@ -158,7 +161,9 @@ var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyAr
 	}
 	v.Position, v.Tabs, v.LeftOut = audit.Position, audit.Tabs, audit.LeftOut
 	v.Differences = append(v.Differences, audit.Differences...)
-	return v, nil
+	all, err := a.listImports(ctx, args.StoreID)
+	v.Unfinished = slices.DeleteFunc(all, func(i ImportStatus) bool { return i.Ended })
+	return v, err
 })
 
 func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) error {
@@ -229,7 +234,7 @@ func (a *App) verifyModel(ctx context.Context, model projections.Model, progress
 }
 
 func init() {
-	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListParked, Unpark, CopyLog} {
+	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListImports, ListParked, Unpark, CopyLog} {
 		operations[o.Name] = o
 	}
 }

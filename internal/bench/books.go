@@ -67,7 +67,7 @@ func (b *books) openStores(ctx context.Context) error {
 		return err
 	}
 	for store := range b.month.stores {
-		of, err := b.Commands.ImportedStore(ctx, ownerID, commands.OpenStore{Name: b.month.storeName(store), PosGrade: "BRONZE", SettlementDay: 1})
+		of, err := b.Commands.ImportedStore(ctx, ownerID, b.month.storeName(store), commands.StoreWishes{})
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (b *books) openStores(ctx context.Context) error {
 
 func (b *books) sell(ctx context.Context, p piece) error {
 	for tender, sales := range b.month.sales(p) {
-		imported, err := b.Commands.ImportSales(ctx, b.stores[p.store], sales, tender, func(int, int) {})
+		imported, err := b.Commands.ImportSales(ctx, b.stores[p.store], commands.Sales(sales), tender, func(int, int) {})
 		if err != nil {
 			return err
 		}

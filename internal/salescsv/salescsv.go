@@ -1,176 +1,261 @@
-// Package salescsv reads historical sales from CSV: one row per order line.
+// Package salescsv reads historical sales from CSV: one row per order line, in any order.
 //
 // Not here: what becomes of them (commands).
 package salescsv
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
+	"iter"
+	"slices"
 	"strings"
-	"time"
 
 	"daybook/commands"
 	"daybook/domain/calendar"
-	"daybook/domain/menu"
 	"daybook/domain/money"
-	"daybook/domain/name"
 	"daybook/domain/tab"
+	"daybook/internal/extsort"
 )
 
 // Columns that a file must have, in any order; others are passed over.
 var Columns = []string{"order_id", "ordered_at", "product_code", "product_name", "category", "quantity", "unit_price"}
 
-// LineError says which line of a file is wrong, counted from 1, and why.
-type LineError struct {
-	Line int
-	Err  error
+// Places in Columns.
+const (
+	orderID = iota
+	orderedAt
+	productCode
+	productName
+	category
+	quantity
+	unitPrice
+	columnCount
+)
+
+const (
+	// sortMemory is how many bytes of rows, and then of sales, are in memory at a time.
+	sortMemory = 8 << 20
+	// RowMax is the length of the longest row, in bytes. A quote that nobody closes makes the rest of the file one row.
+	RowMax = 1 << 20
+)
+
+// Options say what the texts of a file mean, and where there is room for it.
+type Options struct {
+	Dir      string // for temporary files, which nobody else can read and which are gone with the process
+	Currency money.Currency
+	Hours    calendar.Hours // of the store, where the clock stands that told the times
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-func (e *LineError) Unwrap() error { return e.Err }
+// File is what was read of a file. Close it.
+type File struct {
+	sales *extsort.Sorter
+	hours calendar.Hours
+}
 
-// ErrTooLarge: a file has more rows than one import takes. Split it.
-var ErrTooLarge = errors.New("too many rows for one import")
-
-const rowsMax = 5_000_000
-
-// Read reads a whole file. Times are local times of the store without a zone (2006-01-02T15:04:05 or with a blank for
-// the T), prices plain decimals of the currency. Rows of one order may stand anywhere; they become one sale, in the
-// order of the file. The first bad row ends it, with a *LineError; nothing is returned then.
-func Read(file io.Reader, currency money.Currency, hours calendar.Hours) ([]commands.Sale, error) {
-	rows := csv.NewReader(file)
-	rows.ReuseRecord = true
-	header, err := rows.Read()
-	if err != nil {
-		return nil, &LineError{1, fmt.Errorf("no header row: %w", err)}
-	}
-	columns, err := findColumns(header)
-	if err != nil {
-		return nil, &LineError{1, err}
-	}
-	r := reader{currency: currency, hours: hours, columns: columns, orders: map[string]int{}}
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return r.sales, nil
+// Read reads a whole file, of whatever length. Times are local times of the store without a zone (2006-01-02T15:04:05 or with
+// a blank for the T), prices plain decimals of the currency. Rows of one order may stand anywhere; they become one sale, its
+// lines in the order of the file. What is wrong is added to the faults; an error comes from the file or the disk. progress is
+// told how many rows were read.
+func Read(file io.Reader, o Options, faults *commands.Faults, progress func(rows int)) (_ *File, err error) {
+	r := reader{Options: o, faults: faults, rows: extsort.New(o.Dir, sortMemory)}
+	f := &File{sales: extsort.New(o.Dir, sortMemory), hours: o.Hours}
+	defer func() {
+		if err = errors.Join(err, r.rows.Close()); err != nil {
+			err = errors.Join(err, f.Close())
 		}
-		line, _ := rows.FieldPos(0)
-		var syntax *csv.ParseError
-		switch {
-		case errors.As(err, &syntax):
-			return nil, &LineError{syntax.Line, syntax.Err}
-		case err != nil:
-			return nil, err
-		}
-		if err := r.add(row, line); err != nil {
-			return nil, &LineError{line, err}
+	}()
+	if err := r.read(file, progress); err != nil {
+		return nil, err
+	}
+	return f, r.gather(f.sales)
+}
+
+// Sales are the sales of the file in the order of time, and at one time in that of their order ids. They can be gone through
+// again and again.
+func (f *File) Sales() iter.Seq2[commands.Sale, error] {
+	return func(yield func(commands.Sale, error) bool) {
+		for record, err := range f.sales.All() {
+			var sale commands.Sale
+			if err == nil {
+				sale, err = decodeSale(record, f.hours.Zone)
+			}
+			if !yield(sale, err) || err != nil {
+				return
+			}
 		}
 	}
 }
 
-// findColumns returns where each of Columns stands.
-func findColumns(header []string) (map[string]int, error) {
-	columns := map[string]int{}
-	for i, title := range header {
-		title = strings.TrimSpace(strings.TrimPrefix(title, "\ufeff"))
-		if _, twice := columns[title]; twice {
-			return nil, fmt.Errorf("column %.40q is there twice", title)
-		}
-		columns[title] = i
-	}
-	for _, title := range Columns {
-		if _, is := columns[title]; !is {
-			return nil, fmt.Errorf("column %s is missing", title)
-		}
-	}
-	return columns, nil
-}
+// Close gives memory and disk back.
+func (f *File) Close() error { return f.sales.Close() }
 
 type reader struct {
-	currency money.Currency
-	hours    calendar.Hours
-	columns  map[string]int
-	rows     int
-	sales    []commands.Sale
-	orders   map[string]int // place in sales, by order id
+	Options
+	faults  *commands.Faults
+	columns [columnCount]int // where each of Columns stands in a row
+	rows    *extsort.Sorter  // by order and line
+	count   int
 }
 
-func (r *reader) add(row []string, line int) error {
-	if r.rows++; r.rows > rowsMax {
-		return ErrTooLarge
-	}
-	field := func(column string) string { return strings.TrimSpace(row[r.columns[column]]) }
-	orderID := field("order_id")
-	if orderID == "" || len(orderID) > 100 {
-		return fmt.Errorf("order_id %.40q: 1 to 100 characters", orderID)
-	}
-	at, err := r.time(field("ordered_at"))
-	if err != nil {
-		return err
-	}
-	sold, err := r.line(field)
-	if err != nil {
-		return err
-	}
-	place, known := r.orders[orderID]
-	if !known {
-		place = len(r.sales)
-		r.orders[strings.Clone(orderID)] = place
-		r.sales = append(r.sales, commands.Sale{OrderID: strings.Clone(orderID), At: at, Line: line})
-	}
-	sale := &r.sales[place]
-	if !sale.At.Equal(at) {
-		return fmt.Errorf("order %s has another time at line %d", orderID, sale.Line)
-	}
-	if len(sale.Lines) == tab.OrderLinesMax {
-		return fmt.Errorf("order %s has more than %d lines", orderID, tab.OrderLinesMax)
-	}
-	sale.Lines = append(sale.Lines, sold)
-	return nil
-}
+// progressRows is how many rows are read before progress is told again.
+const progressRows = 10_000
 
-func (r *reader) line(field func(string) string) (commands.SaleLine, error) {
-	quantity, err := strconv.ParseInt(field("quantity"), 10, 64)
-	if err != nil || quantity < 1 || quantity > tab.QuantityMax {
-		return commands.SaleLine{}, fmt.Errorf("quantity %.40q: a whole number, 1 to %d", field("quantity"), tab.QuantityMax)
-	}
-	price, err := money.Parse(field("unit_price"), r.currency)
-	if err != nil || price.Minor > menu.PriceLimit(r.currency).Minor {
-		return commands.SaleLine{}, fmt.Errorf("unit_price %.40q: a decimal of %s, 0 to %s", field("unit_price"), r.currency,
-			menu.PriceLimit(r.currency))
-	}
-	l := commands.SaleLine{
-		Code: strings.Clone(field("product_code")), Name: strings.Clone(field("product_name")),
-		Category: strings.Clone(field("category")), Quantity: quantity, UnitPrice: price.Minor,
-	}
+func (r *reader) read(file io.Reader, progress func(rows int)) error {
+	limited := &rowLimit{in: withoutMark(file)}
+	rows := csv.NewReader(limited)
+	rows.ReuseRecord = true
+	header, err := rows.Read()
 	switch {
-	case l.Code == "" || len(l.Code) > 100:
-		return l, fmt.Errorf("product_code %.40q: 1 to 100 characters", l.Code)
-	case !name.Valid(l.Name, menu.NameMax):
-		return l, fmt.Errorf("product_name %.40q: 1 to %d characters", l.Name, menu.NameMax)
-	case !name.Valid(l.Category, menu.CategoryMax):
-		return l, fmt.Errorf("category %.40q: 1 to %d characters", l.Category, menu.CategoryMax)
+	case errors.Is(err, io.EOF):
+		r.faults.Add(commands.Fault{Line: 1, Err: errors.New("no header row")})
+		return nil
+	case r.syntax(err, header):
+		return nil
+	case err != nil:
+		return err
 	}
-	return l, nil
+	if !r.findColumns(header) {
+		return nil
+	}
+	for line := 1; ; {
+		limited.begin()
+		row, err := rows.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			progress(r.count)
+			return nil
+		case r.syntax(err, row):
+		case errors.Is(err, errRowLength):
+			r.faults.Add(commands.Fault{Line: line + 1, Err: err})
+			return nil
+		case err != nil:
+			return err
+		default:
+			line, _ = rows.FieldPos(0)
+			if err := r.add(row, line); err != nil {
+				return err
+			}
+		}
+		if r.count++; r.count%progressRows == 0 {
+			progress(r.count)
+		}
+	}
 }
 
-// time reads a local time. One that the clocks skipped is refused; of one that they showed twice it is the first.
-func (r *reader) time(text string) (time.Time, error) {
-	wall, err := time.Parse("2006-01-02T15:04:05", strings.Replace(text, " ", "T", 1))
-	if err != nil || wall.Year() < 1 {
-		return time.Time{}, fmt.Errorf("ordered_at %.40q: a local time such as 2015-01-31T18:30:00", text)
+// syntax notes a row that is not as CSV should be. The next row may be read all the same.
+func (r *reader) syntax(err error, row []string) bool {
+	var bad *csv.ParseError
+	if !errors.As(err, &bad) {
+		return false
 	}
-	date, err := calendar.On(wall.Date())
-	if err != nil {
-		return time.Time{}, err
+	fault := commands.Fault{Line: bad.StartLine, Err: fmt.Errorf("%w, at character %d of line %d", bad.Err, bad.Column, bad.Line)}
+	if errors.Is(bad.Err, csv.ErrFieldCount) {
+		fault.Err = fmt.Errorf("%d fields, unlike the header", len(row))
 	}
-	midnight := time.Date(wall.Year(), wall.Month(), wall.Day(), 0, 0, 0, 0, time.UTC)
-	at, err := r.hours.At(date, wall.Sub(midnight))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ordered_at %.40q: %w", text, err)
+	r.faults.Add(fault)
+	return true
+}
+
+// findColumns notes where the columns stand, and says whether all do.
+func (r *reader) findColumns(header []string) bool {
+	titles, ok := make([]string, len(header)), true
+	fault := func(format string, args ...any) {
+		r.faults.Add(commands.Fault{Line: 1, Err: fmt.Errorf(format, args...)})
+		ok = false
 	}
-	return at, nil
+	for i, title := range header {
+		title = strings.TrimSpace(title)
+		if slices.Contains(titles[:i], title) && slices.Contains(Columns, title) {
+			fault("column %s is there twice", title)
+		}
+		titles[i] = title
+	}
+	for place, title := range Columns {
+		if r.columns[place] = slices.Index(titles, title); r.columns[place] < 0 {
+			fault("column %s is missing", title)
+		}
+	}
+	return ok
+}
+
+// gather makes sales of the rows.
+func (r *reader) gather(sales *extsort.Sorter) error {
+	var sale commands.Sale
+	var buffer []byte
+	end := func() error {
+		if sale.OrderID == "" {
+			return nil
+		}
+		buffer = appendSale(buffer[:0], sale)
+		return sales.Add(buffer)
+	}
+	for record, err := range r.rows.All() {
+		if err != nil {
+			return err
+		}
+		row, err := decodeRow(record, r.Hours.Zone)
+		if err != nil {
+			return err
+		}
+		if row.OrderID != sale.OrderID {
+			if err := end(); err != nil {
+				return err
+			}
+			sale = row
+			continue
+		}
+		r.join(&sale, row)
+	}
+	return end()
+}
+
+// join adds another row of the same order to a sale.
+func (r *reader) join(sale *commands.Sale, row commands.Sale) {
+	if !sale.At.Equal(row.At) {
+		r.faults.Add(commands.Fault{
+			Line: row.Line, Column: Columns[orderedAt], Value: row.At.Format(timeForm),
+			Err: fmt.Errorf("order %.40q has another time at line %d", sale.OrderID, sale.Line),
+		})
+		return
+	}
+	if len(sale.Lines) > tab.OrderLinesMax {
+		return // that was said
+	}
+	if sale.Lines = append(sale.Lines, row.Lines...); len(sale.Lines) > tab.OrderLinesMax {
+		r.faults.Add(commands.Fault{
+			Line: row.Line, Column: Columns[orderID], Value: sale.OrderID, Err: fmt.Errorf("an order has at most %d lines", tab.OrderLinesMax),
+		})
+	}
+}
+
+// withoutMark passes over a byte order mark. It would hide the quote of a quoted title.
+func withoutMark(file io.Reader) io.Reader {
+	const mark = "\ufeff"
+	in := bufio.NewReader(file)
+	if first, err := in.Peek(len(mark)); err == nil && string(first) == mark {
+		_, _ = in.Discard(len(mark)) // it was peeked
+	}
+	return in
+}
+
+// rowLimit ends a row that is too long.
+type rowLimit struct {
+	in   io.Reader
+	read int // bytes since the row began
+}
+
+var errRowLength = fmt.Errorf("a row is longer than %d bytes: is a quote not closed?", RowMax)
+
+func (l *rowLimit) begin() { l.read = 0 }
+
+func (l *rowLimit) Read(p []byte) (int, error) {
+	if l.read > RowMax {
+		return 0, errRowLength
+	}
+	n, err := l.in.Read(p)
+	l.read += n
+	return n, err
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed *.sql
@@ -32,8 +31,8 @@ const (
 	table = "daybook_migrations"
 	// lockID is the advisory lock that one process holds while it migrates: "daybook" as a number.
 	lockID = 0x646179626f6f6b
-	// lockPatienceSeconds is how long others wait for it; they look once a second.
-	lockPatienceSeconds = 300
+	// lockPatience is how long others wait for it.
+	lockPatience = 5 * time.Minute
 	connectTimeout      = 2 * time.Second
 )
 
@@ -72,12 +71,13 @@ func Up(ctx context.Context, url string) error {
 		return err
 	}
 	defer db.Close()
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID), lock.WithLockTimeout(1, lockPatienceSeconds))
+	release, err := lock(ctx, url)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	defer release()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithTableName(table), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(table), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -89,6 +89,30 @@ func Up(ctx context.Context, url string) error {
 		return err
 	}
 	return compare(current)
+}
+
+// lock takes the advisory lock, in a transaction on a connection of its own: behind a pooler, a lock of a session would
+// stay on a connection that the next transaction does not have.
+func lock(ctx context.Context, url string) (release func(), err error) {
+	config, err := parse(url)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) } // ends the transaction, and so the lock
+	waiting, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	if _, err = conn.Exec(waiting, "BEGIN"); err == nil {
+		_, err = conn.Exec(waiting, "SELECT pg_advisory_xact_lock($1)", int64(lockID))
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // Version of the database at url; 0 if it was never migrated.
@@ -156,6 +180,9 @@ func parse(url string) (*pgx.ConnConfig, error) {
 	}
 	if config.ConnectTimeout == 0 || config.ConnectTimeout > connectTimeout {
 		config.ConnectTimeout = connectTimeout
+	}
+	if config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler may give the next statement to another connection
 	}
 	return config, nil
 }

@@ -101,6 +101,31 @@ func (p *process) kill() error {
 	return errors.Join(errs...)
 }
 
+// pause stops the process and its children where they are; resume lets them go on.
+func (p *process) pause() error {
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return errors.Join(awaitStopped(p.pid), p.signalChildren(unix.SIGSTOP))
+}
+
+func (p *process) resume() error {
+	return errors.Join(p.signalChildren(unix.SIGCONT), p.cmd.Process.Signal(syscall.SIGCONT))
+}
+
+// signalChildren sends a signal to the children of the process, which is stopped.
+func (p *process) signalChildren(signal unix.Signal) error {
+	children, err := openChildren(p.pid)
+	errs := []error{err}
+	for _, child := range children {
+		if err := unix.PidfdSendSignal(child, signal, nil, 0); !errors.Is(err, unix.ESRCH) {
+			errs = append(errs, err)
+		}
+		errs = append(errs, unix.Close(child))
+	}
+	return errors.Join(errs...)
+}
+
 // gone waits for a process that could not be signalled because it has ended; any other reason is returned.
 func (p *process) gone(err error) error {
 	if !errors.Is(err, os.ErrProcessDone) {

@@ -1,4 +1,4 @@
-// Package services starts private PostgreSQL and Redis servers: for tests, and for `make run-full`. Each has its own
+// Package services starts private PostgreSQL, PgBouncer and Redis servers: for tests, and for `make run-full`. Each has its own
 // directory, password and port on 127.0.0.1, and ends when the process that started it ends, however that ends. A
 // server that runs already is never touched.
 //
@@ -101,6 +101,23 @@ func (s *Server) Stop() error {
 func (s *Server) Kill() error {
 	if err := s.process.kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", s.kind.name(), err)
+	}
+	return nil
+}
+
+// Pause stops the server and its child processes where they are, as a machine without memory or a broken disk does:
+// they answer nothing, and connections stay. Resume lets them go on.
+func (s *Server) Pause() error {
+	if err := s.process.pause(); err != nil {
+		return fmt.Errorf("pause %s: %w", s.kind.name(), err)
+	}
+	return nil
+}
+
+// Resume ends Pause.
+func (s *Server) Resume() error {
+	if err := s.process.resume(); err != nil {
+		return fmt.Errorf("resume %s: %w", s.kind.name(), err)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *Sink) Close() error {
 	case <-s.broken:
 	}
 	if s.isDamaged() {
-		<-ended
+		_ = <-ended
 		return nil // it was said, and the next Open mends it
 	}
 	return s.unavailable() // Pebble still has its hands on the files; the lock goes with the process

@@ -63,6 +63,10 @@ adds AS (
 )`
 	finish = `
 SELECT count(*) FROM fence`
+	// finishAtOnce lets the statement's transaction end before it is on the disk. It is no setting of the connection,
+	// which a pooler may share with others, whose data are worth more.
+	finishAtOnce = `
+SELECT count(*) FROM fence, set_config('synchronous_commit', 'off', true)`
 )
 
 // Apply stores a batch. See projections.Sink.
@@ -75,6 +79,11 @@ func (s *Sink) Apply(ctx context.Context, target projections.Target, batch proje
 		return err
 	}
 	statement, arguments := compose(target, batch, net)
+	if s.patient {
+		statement += finish
+	} else {
+		statement += finishAtOnce
+	}
 	return s.call(ctx, func(ctx context.Context) error {
 		var moved int
 		if err := s.pool.QueryRow(ctx, statement, arguments...).Scan(&moved); err != nil {
@@ -87,7 +96,7 @@ func (s *Sink) Apply(ctx context.Context, target projections.Target, batch proje
 	})
 }
 
-// compose writes a batch's statement. There are 32 different ones, which pgx prepares on first use.
+// compose writes a batch's statement but for its finish. There are 32 different ones, which pgx prepares on first use.
 func compose(target projections.Target, batch projections.Batch, net []projections.Change) (string, []any) {
 	statement := begin
 	arguments := append([]any{target.Model, target.Generation}, place(batch.To)...)
@@ -115,7 +124,7 @@ func compose(target projections.Target, batch projections.Batch, net []projectio
 			arguments = append(arguments, columns.numbers)
 		}
 	}
-	return statement + finish, arguments
+	return statement, arguments
 }
 
 // columns are changes of one kind as PostgreSQL takes many rows at once.

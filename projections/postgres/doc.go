@@ -5,12 +5,16 @@
 // locked by the same update, so of two attempts the second waits, looks again, and finds the target moved. PostgreSQL
 // adds up the counters and refuses overflows; a check constraint refuses an Add to a row.
 //
-// Batches do not wait for PostgreSQL's disk (synchronous_commit is off, unless the address says otherwise): a power cut
+// Batches do not wait for PostgreSQL's disk (synchronous_commit is off for them, unless the address says otherwise): a power cut
 // may take the last ones, effects and checkpoint together and in order, and the projection reads those events again from
 // the log, where they are safe.
 //
 // A read is one statement, which sees one moment, and Gets that come while others are under way share one; Scan is a
 // read-only transaction that sees one.
+//
+// A pooler may stand between (PgBouncer, by session or by transaction): nothing here outlives its transaction, and
+// statements are prepared only where there is none. A server that hangs, or whose tables are locked, makes calls wait
+// until their context ends, or a minute at most.
 //
 // A dropped target is marked, and is gone from then on. Its fields are deleted in pieces afterwards; whoever calls Drop
 // next takes up what an interrupted one has left.

@@ -66,7 +66,7 @@ func (s *Sink) Drop(ctx context.Context, target projections.Target) error {
 	if err != nil {
 		return err
 	}
-	return s.call(ctx, s.sweep)
+	return s.within(ctx, s.sweep)
 }
 
 // change runs fn in a transaction in which nobody else changes the model's active generation.

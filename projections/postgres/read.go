@@ -183,7 +183,7 @@ func (s *Sink) Scan(ctx context.Context, target projections.Target, fn func(stri
 		return projections.Checkpoint{}, err
 	}
 	var ended error // what fn returned
-	err = s.call(ctx, func(ctx context.Context) error {
+	err = s.within(ctx, func(ctx context.Context) error {
 		snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 		return pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
 			var id int64

@@ -23,6 +23,7 @@ const connectionsMax = 16
 // Sink is projections.Sink on a PostgreSQL database.
 type Sink struct {
 	pool    *pgxpool.Pool
+	patient bool // the address says whether batches wait for the disk
 	lookups lookups
 	life    context.Context // ends with Close
 	endLife context.CancelFunc
@@ -30,9 +31,13 @@ type Sink struct {
 
 var _ projections.Sink = (*Sink)(nil)
 
+// ErrPooler: a pooler such as PgBouncer stands before the database, and is set up so that it cannot be used.
+var ErrPooler = errors.New("the pooler before postgres refuses this program")
+
 // Open connects to the database at url, for example postgres://daybook:secret@db:5432/daybook, which takes pgx's
 // parameters, such as pool_max_conns. The schema must be the one of this program: migrations.Up makes it so; Open only
-// looks, and returns migrations.ErrOld or ErrNew. If the database cannot be reached, the error wraps
+// looks, and returns migrations.ErrOld or ErrNew. A pooler may stand before it that
+// keeps a connection for a session or for a transaction; ErrPooler if it refuses our way of using it. If the database cannot be reached, the error wraps
 // projections.ErrSinkUnavailable.
 func Open(ctx context.Context, url string) (*Sink, error) {
 	config, err := pgxpool.ParseConfig(url)
@@ -49,16 +54,17 @@ func Open(ctx context.Context, url string) (*Sink, error) {
 	if connection.RuntimeParams["application_name"] == "" {
 		connection.RuntimeParams["application_name"] = "daybook"
 	}
-	if connection.RuntimeParams["synchronous_commit"] == "" {
-		connection.RuntimeParams["synchronous_commit"] = "off" // see the package comment
+	s := &Sink{patient: connection.RuntimeParams["synchronous_commit"] != ""}
+	s.life, s.endLife = context.WithCancel(context.Background())
+	if err := s.call(ctx, func(ctx context.Context) error { return suit(ctx, connection) }); err != nil {
+		s.endLife()
+		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		s.endLife()
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	s := &Sink{pool: pool}
-	s.life, s.endLife = context.WithCancel(context.Background())
-	if err := s.call(ctx, func(ctx context.Context) error { return migrations.Check(ctx, pool) }); err != nil {
+	if err := s.call(ctx, func(ctx context.Context) error { return migrations.Check(ctx, s.pool) }); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -67,11 +73,16 @@ func Open(ctx context.Context, url string) (*Sink, error) {
 // Name is "postgres".
 func (s *Sink) Name() string { return "postgres" }
 
+// ping reads nothing of our tables, but must be allowed to: it waits while somebody has locked them.
+const ping = `
+SELECT current_setting('transaction_read_only')::boolean
+WHERE NOT EXISTS (SELECT FROM read_target LIMIT 0) AND NOT EXISTS (SELECT FROM read_field LIMIT 0)`
+
 // Ping returns nil if the database answers and takes writes.
 func (s *Sink) Ping(ctx context.Context) error {
 	return s.call(ctx, func(ctx context.Context) error {
 		var readOnly bool
-		err := s.pool.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean").Scan(&readOnly)
+		err := s.pool.QueryRow(ctx, ping).Scan(&readOnly)
 		if err == nil && readOnly {
 			return fmt.Errorf("%w: the database is read-only", projections.ErrSinkUnavailable)
 		}
@@ -97,8 +108,22 @@ func (s *Sink) Close() error {
 	return nil
 }
 
-// call runs fn with a context that ends with the caller's or the sink's, and says what an error of it means.
+// answerMax is what a call waits for PostgreSQL if its context allows more. A large batch takes seconds. It is for a
+// server that hangs and a connection that is gone without a word, which TCP notices after a quarter of an hour.
+const answerMax = time.Minute
+
+// call runs fn with a context that ends with the caller's or the sink's, or after answerMax, and says what an error of it
+// means.
 func (s *Sink) call(ctx context.Context, fn func(context.Context) error) error {
+	return s.within(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, answerMax)
+		defer cancel()
+		return fn(ctx)
+	})
+}
+
+// within is call without answerMax, for what may take any time.
+func (s *Sink) within(ctx context.Context, fn func(context.Context) error) error {
 	if err := projections.CallEnded(ctx, s.life); err != nil {
 		return err
 	}
@@ -120,7 +145,7 @@ func meaning(err error) error {
 		return nil
 	}
 	for _, known := range []error{projections.ErrFenced, projections.ErrActive, projections.ErrNotBuilt, projections.ErrSinkUnavailable,
-		migrations.ErrOld, migrations.ErrNew, errOfCaller} {
+		migrations.ErrOld, migrations.ErrNew, ErrPooler, errOfCaller} {
 		if errors.Is(err, known) {
 			return err
 		}
@@ -131,6 +156,8 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: postgres: %w", projections.ErrSinkUnavailable, err)
 	}
 	switch {
+	case isPoolers(refusal):
+		return fmt.Errorf("%w: %s", ErrPooler, refusal.Message)
 	case refusal.Code == "22003" && refusal.Routine == "int8pl": // numeric_value_out_of_range, in an addition of int64
 		return fmt.Errorf("%w: postgres: %w", projections.ErrOverflow, err)
 	case refusal.Code == "23514" && refusal.ConstraintName == "read_field_holds_one": // check_violation
@@ -139,6 +166,13 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: postgres: %w", projections.ErrSinkUnavailable, err)
 	}
 	return fmt.Errorf("postgres: %w", err)
+}
+
+// isPoolers reports whether a refusal is a pooler's and stays while its settings and our address do. The message is all
+// that tells it from PgBouncer's others.
+func isPoolers(refusal *pgconn.PgError) bool {
+	return refusal.Code == "08P01" && (strings.HasPrefix(refusal.Message, "unsupported startup parameter") ||
+		strings.HasPrefix(refusal.Message, "transaction blocks not allowed"))
 }
 
 // isPassing reports whether the same statement may succeed later: the server or the connection was in trouble, or other

@@ -120,13 +120,12 @@ func (a *App) openSinks() error {
 		if embedded != nil {
 			return embedded, nil
 		}
-		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
-		if err != nil {
-			return nil, err
+		sink, err := a.openEmbedded()
+		if err == nil {
+			embedded = sink
+			a.keep(sink)
 		}
-		embedded = sink
-		a.keep(sink)
-		return sink, nil
+		return sink, err
 	}
 	tables, err := a.outer(a.Config.Postgres, "postgres", openPostgres, embed)
 	if err != nil {
@@ -141,6 +140,31 @@ func (a *App) openSinks() error {
 	}
 	a.sinkOf[projections.Counters.Name] = counters
 	return nil
+}
+
+// openEmbedded opens the read models in the data directory. A disk that fails is not an error: orders go on, and the read
+// models are opened as soon as it works. It fails if they are in use or not ours.
+func (a *App) openEmbedded() (projections.Sink, error) {
+	open := func() (projections.Sink, error) {
+		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
+		if err != nil {
+			return nil, err
+		}
+		return sink, nil
+	}
+	first, err := open()
+	if errors.Is(err, embeddedsink.ErrInUse) || errors.Is(err, embeddedsink.ErrFormat) || errors.Is(err, embeddedsink.ErrForeign) {
+		return nil, err
+	}
+	return projections.Defer("embedded", func(context.Context) (sink projections.Sink, err error) {
+		if sink, first = first, nil; sink != nil {
+			return sink, nil
+		}
+		if sink, err = open(); err != nil {
+			err = fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, err)
+		}
+		return sink, err
+	}, a.log, a.fail), nil
 }
 
 // outer opens a sink outside of this process if there is a URL, in the background.

@@ -13,6 +13,7 @@ import (
 // that breaks for good is opened again.
 type Deferred struct {
 	name  string
+	tried chan struct{} // closed once opening was tried
 	ready chan struct{} // closed once it was opened, or cannot be
 	over  chan struct{} // closed when nothing is opened any more
 	stop  context.CancelFunc
@@ -32,7 +33,7 @@ type breakable interface{ Broken() <-chan struct{} }
 func Defer(name string, open func(context.Context) (Sink, error), log *slog.Logger, fatal func(error)) *Deferred {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Deferred{
-		name: name, ready: make(chan struct{}), over: make(chan struct{}), stop: cancel,
+		name: name, tried: make(chan struct{}), ready: make(chan struct{}), over: make(chan struct{}), stop: cancel,
 		last: fmt.Errorf("%w: not tried yet", ErrSinkUnavailable),
 	}
 	go d.keep(ctx, open, log, fatal)
@@ -40,12 +41,13 @@ func Defer(name string, open func(context.Context) (Sink, error), log *slog.Logg
 }
 
 func (d *Deferred) keep(ctx context.Context, open func(context.Context) (Sink, error), log *slog.Logger, fatal func(error)) {
-	settled := sync.OnceFunc(func() { close(d.ready) })
+	tried, settled := sync.OnceFunc(func() { close(d.tried) }), sync.OnceFunc(func() { close(d.ready) })
 	defer close(d.over)
 	defer settled()
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
 		sink, err := open(ctx)
 		d.set(sink, err)
+		tried()
 		if ctx.Err() != nil {
 			return
 		}
@@ -173,6 +175,14 @@ func (d *Deferred) Close() error {
 	sink := d.sink
 	d.sink, d.last = nil, errors.New("closed")
 	return sink.Close()
+}
+
+// Tried returns once opening the sink was tried, or the context ended.
+func (d *Deferred) Tried(ctx context.Context) {
+	select {
+	case <-d.tried:
+	case <-ctx.Done():
+	}
 }
 
 // Wait returns once the sink was opened, or opening failed for good, or the context ended.

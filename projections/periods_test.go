@@ -27,7 +27,7 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 	log := newLog(t)
 	sink := &countingSink{Sink: newSink(t)}
 	w := newWorld(t, log, 31)
-	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink))
+	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink, log, time.Now))
 	const partition = "s1|MONTH|2024-11-01"
 	read := func() projections.PeriodFigures {
 		t.Helper()

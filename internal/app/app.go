@@ -43,6 +43,8 @@ type App struct {
 
 	importing *semaphore.Weighted // one import at a time, so that two do not decide on the same orders
 
+	told       toldOlder
+	looked     atomic.Bool // the read models were looked at before listening
 	projecting atomic.Bool // a server of this process runs the projections
 	fatal      chan error  // what no waiting will mend
 	closers    []func() error
@@ -79,7 +81,9 @@ func Open(config Config) (_ *App, err error) {
 		return nil, err
 	}
 	for _, model := range projections.Models {
-		a.runners[model.Name] = projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+		runner := projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+		runner.OnOlder = func(older *projections.OlderLog) { a.tellOlder(older) }
+		a.runners[model.Name] = runner
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.Owners = auth.NewOwners(a.Secret, config.Now)
@@ -172,7 +176,13 @@ func (a *App) outer(url, name string, open func(context.Context, string) (projec
 	if url == "" {
 		return embed()
 	}
-	sink := projections.Defer(name, func(ctx context.Context) (projections.Sink, error) { return open(ctx, url) }, a.log, a.fail)
+	sink := projections.Defer(name, func(ctx context.Context) (projections.Sink, error) {
+		sink, err := open(ctx, url)
+		if err == nil {
+			a.lookAtOpened(ctx, name, sink)
+		}
+		return sink, err
+	}, a.log, a.fail)
 	a.keep(sink)
 	return sink, nil
 }

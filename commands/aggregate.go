@@ -6,14 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 
 	"daybook/domain/command"
 	"daybook/domain/event"
 	"daybook/eventstore"
+	"daybook/internal/cache"
 )
 
 // attemptsMax bounds how often a command is decided again after a conflict with another process.
@@ -21,14 +22,15 @@ const attemptsMax = 8
 
 // aggregate loads, decides and appends for all streams of one kind. It keeps what it folded, so that a command reads
 // only what is new in its stream; every command still asks the log.
+//
+// A stream may have to go while a command holds it. Whoever holds it finishes, and whoever comes folds it anew; between the
+// two the expected revision decides, as between processes.
 type aggregate[S, C any, E event.Stored] struct {
 	decider event.Decider[S, C, E]
 	log     eventstore.Store
 	keys    *keys
-
-	mu      sync.Mutex
-	folded  map[string]*foldedStream[S]
-	keepMax int
+	folded  *cache.Cache[string, *foldedStream[S]]
+	bytes   func(S) int // what a state refers to
 }
 
 // foldedStream is one stream as far as it was folded. Commands of one process take turns on it; between processes the
@@ -39,40 +41,37 @@ type foldedStream[S any] struct {
 	revision eventstore.Revision
 	position eventstore.Position // of the last event
 	commands map[uuid.UUID]eventstore.Revision
+	weighed  eventstore.Revision // that the cache knows the weight of
 }
 
-// newAggregate keeps up to keepMax folded streams.
-func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], keys *keys, keepMax int) *aggregate[S, C, E] {
-	return &aggregate[S, C, E]{decider: decider, log: keys.log, keys: keys, folded: map[string]*foldedStream[S]{}, keepMax: keepMax}
+// newAggregate keeps folded streams of so many bytes in all; bytes says how many of them a state refers to.
+func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], keys *keys, bytesMax int64, bytes func(S) int) *aggregate[S, C, E] {
+	return &aggregate[S, C, E]{
+		decider: decider, log: keys.log, keys: keys, folded: cache.New[string, *foldedStream[S]](bytesMax), bytes: bytes,
+	}
 }
 
 // hold returns a stream for the caller alone, and how to give it back.
 func (a *aggregate[S, C, E]) hold(ctx context.Context, name string) (*foldedStream[S], func(), error) {
-	a.mu.Lock()
-	s, known := a.folded[name]
-	if !known {
-		a.forgetSome()
-		s = &foldedStream[S]{turn: newTurn()}
+	s := a.folded.GetOrPut(name, func() (*foldedStream[S], int) {
+		s := &foldedStream[S]{turn: newTurn()}
 		a.reset(s)
-		a.folded[name] = s
-	}
-	a.mu.Unlock()
+		s.weighed = s.revision
+		return s, a.weigh(name, s)
+	})
 	release, err := s.take(ctx)
-	return s, release, err
+	return s, func() {
+		if s.weighed != s.revision {
+			s.weighed = s.revision
+			a.folded.Put(name, s, a.weigh(name, s))
+		}
+		release()
+	}, err
 }
 
-// forgetSome makes room. Which streams go is left to the map's random order: what is used often comes back quickly.
-// Whoever still holds a forgotten stream finishes with it; the expected revision keeps that right. The caller holds mu.
-func (a *aggregate[S, C, E]) forgetSome() {
-	if len(a.folded) < a.keepMax {
-		return
-	}
-	for name := range a.folded {
-		delete(a.folded, name)
-		if len(a.folded) < a.keepMax*7/8 {
-			return
-		}
-	}
+// weigh estimates what a stream takes that is kept. Its holder calls it.
+func (a *aggregate[S, C, E]) weigh(name string, s *foldedStream[S]) int {
+	return len(name) + int(unsafe.Sizeof(*s)) + turnBytes + commandsBytes(len(s.commands)) + a.bytes(s.state)
 }
 
 func (a *aggregate[S, C, E]) reset(s *foldedStream[S]) {

@@ -15,6 +15,7 @@ import (
 	"daybook/domain/tab"
 	"daybook/eventstore"
 	"daybook/internal/auth"
+	"daybook/internal/cache"
 	"daybook/internal/httpapi"
 )
 
@@ -33,18 +34,9 @@ type Service struct {
 
 	shared atomic.Bool // others append to an indexed log
 
-	numbers  numbers
-	pairings *httpapi.Tries // wrong pairing codes
+	numbers  *cache.Cache[string, int] // the newest tab of each table, as a hint
+	pairings *httpapi.Tries            // wrong pairing codes
 }
-
-// Folded streams that are kept, by kind. A folded tab takes a few KiB, a menu up to a few hundred.
-const (
-	storesKept = 2000
-	menusKept  = 500
-	tabsKept   = 10_000
-
-	importsKept = 100
-)
 
 // New makes a service on a log.
 func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Service {
@@ -52,11 +44,12 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	k := &keys{log: log}
 	k.indexed, _ = log.(eventstore.Indexed)
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
-	s.stores = newAggregate(store.Decider, k, storesKept)
-	s.codes = newAggregate(store.CodeDecider, k, storesKept)
-	s.menus = newAggregate(menu.Decider, k, menusKept)
-	s.tabs = newAggregate(tab.Decider, k, tabsKept)
-	s.imports = newAggregate(imports.Decider, k, importsKept)
+	s.numbers = cache.New[string, int](numbersBytesMax)
+	s.stores = newAggregate(store.Decider, k, storesBytesMax, storeBytes)
+	s.codes = newAggregate(store.CodeDecider, k, codesBytesMax, codeBytes)
+	s.menus = newAggregate(menu.Decider, k, menusBytesMax, menuBytes)
+	s.tabs = newAggregate(tab.Decider, k, tabsBytesMax, tabBytes)
+	s.imports = newAggregate(imports.Decider, k, importsBytesMax, importBytes)
 	return s
 }
 

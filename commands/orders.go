@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"daybook/domain/menu"
 	"daybook/domain/money"
@@ -50,7 +49,7 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 			n = newest
 		default:
 			if err == nil {
-				s.numbers.note(device.StoreID, device.TableID, n)
+				s.noteTab(device.StoreID, device.TableID, n)
 			}
 			return answer, err
 		}
@@ -113,7 +112,8 @@ func (s *Service) lastTab(ctx context.Context, storeID, tableID string) (int, er
 		}
 		return false, nil
 	}
-	low := max(1, s.numbers.hint(storeID, tableID)) // exists, or is 1
+	hint, _ := s.numbers.Get(tableKey(storeID, tableID))
+	low := max(1, hint) // exists, or is 1
 	high := low + 1
 	for step := 1; ; step *= 2 {
 		is, err := exists(high)
@@ -138,25 +138,12 @@ func (s *Service) lastTab(ctx context.Context, storeID, tableID string) (int, er
 	return low, nil
 }
 
-// numbers remembers the newest tab of each table.
-type numbers struct {
-	mu    sync.Mutex
-	hints map[string]int
-}
+func tableKey(storeID, tableID string) string { return storeID + "-" + tableID }
 
-const hintsMax = 100_000
-
-func (h *numbers) hint(storeID, tableID string) int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.hints[storeID+"-"+tableID]
-}
-
-func (h *numbers) note(storeID, tableID string, n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.hints == nil || len(h.hints) >= hintsMax {
-		h.hints = map[string]int{}
+// noteTab remembers that a table has a tab of this number. Of two calls at once the lower may win: it is a hint.
+func (s *Service) noteTab(storeID, tableID string, n int) {
+	key := tableKey(storeID, tableID)
+	if known, _ := s.numbers.Get(key); n > known {
+		s.numbers.Put(key, n, len(key))
 	}
-	h.hints[storeID+"-"+tableID] = max(n, h.hints[storeID+"-"+tableID])
 }

@@ -2,9 +2,10 @@ package projections
 
 import (
 	"context"
-	"sync"
+	"unsafe"
 
 	"daybook/eventstore"
+	"daybook/internal/cache"
 )
 
 // PeriodReader reads the counters, and whole periods of them. As long as nothing is counted, a period is read from the
@@ -12,8 +13,7 @@ import (
 // concurrent use.
 type PeriodReader struct {
 	*Reader
-	mu   sync.Mutex
-	kept map[keptKey]keptPeriod
+	kept *cache.Cache[keptKey, keptPeriod]
 }
 
 type keptKey struct {
@@ -26,13 +26,16 @@ type keptPeriod struct {
 	figures PeriodFigures
 }
 
-// periodsKept bounds what is remembered. A period of a thousand products takes 100 KB.
-const periodsKept = 200
+// PeriodsBytes bounds what a PeriodReader keeps, if nothing else is asked for. A period of a thousand products takes 200 KB.
+const PeriodsBytes = 16 << 20
 
-// NewPeriodReader makes a PeriodReader of a reader of Counters.
-func NewPeriodReader(r *Reader) *PeriodReader {
-	return &PeriodReader{Reader: r, kept: map[keptKey]keptPeriod{}}
+// NewPeriodReader makes a PeriodReader of a reader of Counters, which keeps up to so many bytes.
+func NewPeriodReader(r *Reader, bytesMax int64) *PeriodReader {
+	return &PeriodReader{Reader: r, kept: cache.New[keptKey, keptPeriod](bytesMax)}
 }
+
+// Stats is cache.Measured's, of the periods that are kept.
+func (r *PeriodReader) Stats() cache.Stats { return r.kept.Stats() }
 
 // Period returns all figures of a period (see PeriodPartition), once the read model includes a position. Nothing counted
 // in it: all zeros. Other callers have the same slices: do not change them. Errors: ErrNotCurrent, or what ReadPeriod says
@@ -42,7 +45,7 @@ func (r *PeriodReader) Period(ctx context.Context, at eventstore.Position, parti
 	err = r.read(ctx, at, func(target Target) (Checkpoint, error) {
 		damage = nil // what an earlier read saw was too old to count
 		key := keptKey{target, partition}
-		if kept, is := r.recall(key); is {
+		if kept, is := r.kept.Get(key); is {
 			now, err := r.sink.Checkpoint(ctx, target)
 			if err != nil || now == kept.at {
 				figures = kept.figures
@@ -54,7 +57,7 @@ func (r *PeriodReader) Period(ctx context.Context, at eventstore.Position, parti
 			return now, err
 		}
 		if figures, damage = ReadPeriod(entries); damage == nil {
-			r.keep(key, keptPeriod{now, figures})
+			r.keep(key, keptPeriod{now, figures}, entries)
 		}
 		return now, nil
 	})
@@ -64,22 +67,15 @@ func (r *PeriodReader) Period(ctx context.Context, at eventstore.Position, parti
 	return figures, err
 }
 
-func (r *PeriodReader) recall(key keptKey) (keptPeriod, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	kept, is := r.kept[key]
-	return kept, is
-}
+// figureBytes is what an entry adds to figures, beside its texts: a third of a product, with the room that a list has to grow.
+const figureBytes = 32
 
-// keep remembers a period, and forgets any other if there are many: what is asked for often comes back.
-func (r *PeriodReader) keep(key keptKey, period keptPeriod) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for other := range r.kept {
-		if len(r.kept) < periodsKept {
-			break
-		}
-		delete(r.kept, other)
+// keep remembers a period. Its figures are counters and, beside them, texts out of the fields and rows that they were read
+// from, which stay in memory for them whole.
+func (r *PeriodReader) keep(key keptKey, period keptPeriod, entries []Entry) {
+	bytes := len(key.partition) + int(unsafe.Sizeof(key)+unsafe.Sizeof(period))
+	for _, e := range entries {
+		bytes += len(e.Field) + len(e.Row) + figureBytes
 	}
-	r.kept[key] = period
+	r.kept.Put(key, period, bytes)
 }

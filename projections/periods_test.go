@@ -2,12 +2,16 @@ package projections_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"daybook/eventstore"
 	"daybook/projections"
+	embeddedsink "daybook/projections/embedded"
 )
 
 // countingSink counts how often a partition is read whole.
@@ -27,7 +31,7 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 	log := newLog(t)
 	sink := &countingSink{Sink: newSink(t)}
 	w := newWorld(t, log, 31)
-	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink, log, time.Now))
+	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink), projections.PeriodsBytes)
 	const partition = "s1|MONTH|2024-11-01"
 	read := func() projections.PeriodFigures {
 		t.Helper()
@@ -82,4 +86,73 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 			t.Errorf("round %d: read whole %d times", round, got)
 		}
 	}
+}
+
+// fillPeriods puts a period of a thousand products into each of n partitions.
+func fillPeriods(t *testing.T, sink projections.Sink, n int) {
+	t.Helper()
+	target := projections.Target{Model: projections.Counters.Name, Generation: 1}
+	var at projections.Checkpoint
+	for period := range n {
+		batch := projections.Batch{From: at, To: projections.Checkpoint{Log: "log", Version: 1, Position: eventstore.Position{Commit: uint64(period + 1), Prepare: uint64(period + 1)}}}
+		for product := range 1000 {
+			of := fmt.Sprintf("|p%015d|DRINK", product)
+			name := fmt.Sprintf(`["Flat white %d",%d]`, product, period)
+			for _, change := range []projections.Change{
+				{Field: "amount" + of, Op: projections.Set, Delta: 5000},
+				{Field: "quantity" + of, Op: projections.Set, Delta: 1},
+				{Field: "name" + of, Op: projections.Put, Row: []byte(name)},
+			} {
+				change.Partition = partitionOf(period)
+				batch.Changes = append(batch.Changes, change)
+			}
+		}
+		if err := sink.Apply(t.Context(), target, batch); err != nil {
+			t.Fatal(err)
+		}
+		at = batch.To
+	}
+}
+
+func partitionOf(period int) string { return fmt.Sprintf("s%d|MONTH|2024-11-01", period) }
+
+// TestPeriodsAreBounded asks for far more periods than can be kept, and holds what the reader says it takes to what the
+// memory says.
+func TestPeriodsAreBounded(t *testing.T) {
+	sink, err := embeddedsink.Open(embeddedsink.Options{Dir: t.TempDir(), Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	const periods = 150
+	fillPeriods(t, sink, periods)
+	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink), projections.PeriodsBytes)
+	read := func(n int) {
+		t.Helper()
+		figures, err := reader.Period(t.Context(), eventstore.Position{}, partitionOf(n))
+		if err != nil || len(figures.Products) != 1000 {
+			t.Fatalf("%d products, %v", len(figures.Products), err)
+		}
+	}
+	before := inUse()
+	for n := range periods {
+		read(n)
+	}
+	took, told := inUse()-before, reader.Stats()
+	t.Logf("%d periods take %d bytes each, and are told to take %d", told.Entries, took/told.Entries, told.Bytes/told.Entries)
+	if told.Bytes > projections.PeriodsBytes || told.Entries < 50 || told.Evictions == 0 {
+		t.Errorf("%+v", told)
+	}
+	if took*4 > told.Bytes*5 || told.Bytes*2 > took*3 {
+		t.Errorf("%d bytes are taken: %+v", took, told)
+	}
+	runtime.KeepAlive(reader)
+}
+
+func inUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

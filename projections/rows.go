@@ -2,7 +2,10 @@ package projections
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"daybook/internal/cache"
 )
 
 // rowsBytes bounds the names and rows that a writer remembers.
@@ -11,14 +14,12 @@ const rowsBytes = 8 << 20
 // knownRows remembers rows as a writer's target has them, so that those which events change again and again, such as the
 // bills of open tabs, are not read before each change. They are true as long as the writer's batches are taken: batches
 // are fenced, so once anybody else wrote to the target, the writer is of no use any more.
-//
-// Rows that were not used for long are forgotten: the older half at a time.
 type knownRows struct {
-	mu         sync.Mutex
-	used, aged map[fieldName]knownRow
-	size       int  // of what is in used
-	asked      bool // somebody reads rows; a model whose rows are never read needs none remembered
+	kept  *cache.Cache[fieldName, knownRow]
+	asked atomic.Bool // somebody reads rows; a model whose rows are never read needs none remembered
 }
+
+func newKnownRows() *knownRows { return &knownRows{kept: cache.New[fieldName, knownRow](rowsBytes)} }
 
 type knownRow struct {
 	Value
@@ -29,10 +30,9 @@ type knownRow struct {
 func (k *knownRows) read(ctx context.Context, partition string, fields []string, get ReadRows) (map[string]Value, error) {
 	values := make(map[string]Value, len(fields))
 	var unknown []string
-	k.mu.Lock()
-	k.asked = true
+	k.asked.Store(true)
 	for _, field := range fields {
-		row, known := k.known(fieldName{partition, field})
+		row, known := k.kept.Get(fieldName{partition, field})
 		switch {
 		case !known:
 			unknown = append(unknown, field)
@@ -40,7 +40,6 @@ func (k *knownRows) read(ctx context.Context, partition string, fields []string,
 			values[field] = row.Value
 		}
 	}
-	k.mu.Unlock()
 	if len(unknown) == 0 {
 		return values, nil
 	}
@@ -48,8 +47,6 @@ func (k *knownRows) read(ctx context.Context, partition string, fields []string,
 	if err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	for _, field := range unknown {
 		value, exists := fetched[field]
 		if exists {
@@ -62,9 +59,7 @@ func (k *knownRows) read(ctx context.Context, partition string, fields []string,
 
 // applied notes changes that the target has taken.
 func (k *knownRows) applied(changes []Change) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.asked {
+	if !k.asked.Load() {
 		return
 	}
 	for _, c := range changes {
@@ -74,27 +69,11 @@ func (k *knownRows) applied(changes []Change) {
 		case Delete:
 			k.remember(name, knownRow{})
 		default:
-			delete(k.used, name)
-			delete(k.aged, name)
+			k.kept.Remove(name)
 		}
 	}
-}
-
-func (k *knownRows) known(name fieldName) (knownRow, bool) {
-	row, known := k.used[name]
-	if !known {
-		if row, known = k.aged[name]; known {
-			k.remember(name, row)
-		}
-	}
-	return row, known
 }
 
 func (k *knownRows) remember(name fieldName, row knownRow) {
-	size := len(name.partition) + len(name.field) + len(row.Row)
-	if k.used == nil || k.size+size > rowsBytes/2 {
-		k.used, k.aged, k.size = map[fieldName]knownRow{}, k.used, 0
-	}
-	k.used[name] = row
-	k.size += size
+	k.kept.Put(name, row, len(name.partition)+len(name.field)+len(row.Row)+int(unsafe.Sizeof(name)+unsafe.Sizeof(row)))
 }

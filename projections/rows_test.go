@@ -10,7 +10,7 @@ import (
 )
 
 func TestKnownRows(t *testing.T) {
-	var k knownRows
+	k := newKnownRows()
 	stored := map[string]Value{"a": {Row: []byte(`"a"`)}, "b": {Row: []byte(`"b"`)}}
 	var asked []string
 	read := func(fields ...string) map[string]Value {
@@ -58,7 +58,7 @@ func TestKnownRows(t *testing.T) {
 
 // Memory is bounded, and what is used again and again stays.
 func TestKnownRowsAreForgotten(t *testing.T) {
-	var k knownRows
+	k := newKnownRows()
 	large := []byte(`"` + strings.Repeat("x", 100_000) + `"`)
 	gets := 0
 	read := func(field string) {
@@ -74,14 +74,8 @@ func TestKnownRowsAreForgotten(t *testing.T) {
 	for i := range 1000 {
 		read(fmt.Sprint(i))
 		read("often")
-		size := 0
-		for _, rows := range []map[fieldName]knownRow{k.used, k.aged} {
-			for _, row := range rows {
-				size += len(row.Row)
-			}
-		}
-		if size > rowsBytes {
-			t.Fatalf("%d bytes after %d rows", size, i)
+		if s := k.kept.Stats(); s.Bytes > rowsBytes || s.Entries*int64(len(large)) > s.Bytes {
+			t.Fatalf("after %d rows: %+v", i, s)
 		}
 	}
 	if gets != 1001 {

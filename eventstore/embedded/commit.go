@@ -22,7 +22,7 @@ const (
 // commitLoop is the only writer. It takes everything that waits, writes it with one sync, and answers all.
 func (s *Store) commitLoop() {
 	defer close(s.stopped)
-	w := &writer{store: s, heads: newHeads(headsCached)}
+	w := &writer{store: s, heads: s.heads}
 	var held *request // must begin the next group
 	for {
 		r := held
@@ -47,7 +47,7 @@ func (s *Store) commitLoop() {
 // writer holds what the committer knows.
 type writer struct {
 	store *Store
-	heads *heads
+	heads heads
 	group group
 	key   []byte
 }
@@ -131,7 +131,7 @@ func (w *writer) revision(stream string) (eventstore.Revision, error) {
 	if revision, ok := w.group.written[stream]; ok {
 		return revision, nil
 	}
-	if revision, ok := w.heads.get(stream); ok {
+	if revision, ok := w.heads.Get(stream); ok {
 		return revision, nil
 	}
 	revision, err := w.store.lastRevision(stream)

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 
 	"daybook/eventstore"
+	"daybook/internal/cache"
 	"daybook/internal/pebblefs"
 )
 
@@ -46,10 +46,10 @@ var (
 // opens itself again, is told to fatal, once: end the process then.
 func OpenLog(options Options, fatal func(error)) (*Log, error) {
 	options = options.withDefaults()
-	options.cache = pebble.NewCache(options.CacheBytes) // one for all openings: those that are given up keep their memory
+	options.blocks = pebblefs.NewBlocks(options.CacheBytes) // one for all openings: those that are given up keep their memory
 	store, err := Open(options)
 	if err != nil {
-		options.cache.Unref()
+		options.blocks.Close()
 		return nil, err
 	}
 	l := &Log{options: options, fatal: fatal, store: store, done: make(chan struct{}), over: make(chan struct{})}
@@ -210,7 +210,7 @@ func (l *Log) Close() error {
 			err = store.Close()
 		}
 		<-l.over
-		l.options.cache.Unref()
+		l.options.blocks.Close()
 	})
 	return err
 }
@@ -247,6 +247,22 @@ func (l *Log) Ready() error {
 		return err
 	}
 	return l.again(store.Ready())
+}
+
+// Caches are what the log keeps in memory, by name.
+func (l *Log) Caches() cache.Metrics {
+	return cache.Metrics{"log_blocks": l.options.blocks, "log_heads": headsOf{l}}
+}
+
+// headsOf measures the heads of the present opening; each begins without any.
+type headsOf struct{ log *Log }
+
+func (h headsOf) Stats() cache.Stats {
+	store, err := h.log.current()
+	if err != nil {
+		return cache.Stats{BytesMax: h.log.options.HeadsBytes}
+	}
+	return store.heads.Stats()
 }
 
 // Identity is eventstore.Store's.

@@ -37,6 +37,7 @@ func Open(options Options) (*Store, error) {
 		queue:   make(chan *request, queueLength),
 		done:    make(chan struct{}),
 		stopped: make(chan struct{}),
+		heads:   newHeads(options.HeadsBytes),
 	}
 	s.failure.happened, s.failure.abandoned = make(chan struct{}), make(chan struct{})
 	s.guard = pebblefs.NewGuard(options.FS, s.abandon)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"daybook/internal/pebblefs"
@@ -23,13 +22,15 @@ type Options struct {
 	Logger *slog.Logger
 	// CacheBytes bounds the memory for uncompressed blocks of the log. 0 means 64 MiB.
 	CacheBytes int64
+	// HeadsBytes bounds the memory for the last revisions of streams. 0 means 8 MiB.
+	HeadsBytes int64
 	// MemTableBytes bounds a memory table; two to four exist under load. 0 means 64 MiB.
 	MemTableBytes uint64
 	// FilesMax bounds the table files that are open at a time; a few more files are. 0 means 1,000.
 	FilesMax int
 
-	// cache is what several openings share; nil: each has its own.
-	cache *pebble.Cache
+	// blocks is what several openings share; nil: each has its own.
+	blocks *pebblefs.Blocks
 	// mergeFromGap is another one for tests, whose logs are short.
 	mergeFromGap uint64
 }
@@ -58,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
+	}
+	if o.HeadsBytes == 0 {
+		o.HeadsBytes = headsBytes
 	}
 	if o.mergeFromGap == 0 {
 		o.mergeFromGap = mergeFromGap

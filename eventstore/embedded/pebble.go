@@ -25,7 +25,6 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                 s.guard,
 		FormatMajorVersion: pebble.FormatNewest, // an older one cannot tell damage inside the write-ahead log from its end
-		Cache:              s.options.cache,
 		CacheSize:          s.options.CacheBytes,
 		MemTableSize:       s.options.MemTableBytes,
 		MaxOpenFiles:       s.options.FilesMax,
@@ -45,6 +44,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 				}
 			},
 		},
+	}
+	if s.options.blocks != nil {
+		s.options.blocks.Use(o)
 	}
 	// Nothing is ever overwritten, so reads never make compactions worthwhile; and a read must not need Pebble's lock,
 	// which is held for ever once Pebble has given up (see pebbleLogger.Fatalf).

@@ -37,6 +37,7 @@ type Store struct {
 	closing sync.Once
 	closed  error // what Close returned
 
+	heads   heads
 	failure failure
 	flushes flushes
 	writing atomic.Int64    // when the write that is under way began, Unix nanoseconds; 0: none is

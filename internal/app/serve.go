@@ -34,11 +34,7 @@ type Server struct {
 }
 
 // Listen takes the address that Serve will serve on, host:port. It warns if others than this machine can reach it.
-// Before, it looks at the read models that can be reached: those of another log are projections.ErrForeign.
 func (a *App) Listen(address string) (*Server, error) {
-	if err := a.lookFirst(); err != nil {
-		return nil, err
-	}
 	if address == "" { // which would be every address, at any port
 		return nil, errors.New("DAYBOOK_ADDR (--addr): it is empty; it is HOST:PORT, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address of this machine")
 	}
@@ -120,9 +116,6 @@ func (s *Server) Serve(ctx context.Context) error {
 			return projections.Run(projecting, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
 		})
 	}
-	if !s.Config.plays(RoleProject) {
-		group.Go(func() error { return s.watchHistory(ctx) })
-	}
 	group.Go(func() error {
 		select {
 		case err := <-s.fatal:
@@ -148,10 +141,12 @@ func (s *Server) routes() {
 		s.Commands.Routes(e, s.Owners)
 	}
 	if s.Config.plays(RoleQuery) {
+		counters := projections.NewPeriodReader(s.reader(projections.Counters), projections.PeriodsBytes)
+		s.caches["periods"] = counters
 		api := &readapi.API{
 			Access: s.Commands, Owners: s.Owners,
 			Stores: s.reader(projections.Stores), Menus: s.reader(projections.Menus), Tables: s.reader(projections.Tables),
-			Devices: s.reader(projections.Devices), Tabs: s.reader(projections.Tabs), Counters: projections.NewPeriodReader(s.reader(projections.Counters)),
+			Devices: s.reader(projections.Devices), Tabs: s.reader(projections.Tabs), Counters: counters,
 		}
 		api.Routes(e)
 	}
@@ -165,7 +160,7 @@ func (s *Server) reader(model projections.Model) *projections.Reader {
 	if s.Config.plays(RoleProject) {
 		return projections.NewReader(s.runners[model.Name])
 	}
-	return projections.NewRemoteReader(model, s.sinkOf[model.Name], s.Store, s.Config.Now)
+	return projections.NewRemoteReader(model, s.sinkOf[model.Name])
 }
 
 // pingMax bounds how long /readyz asks one part.
@@ -190,8 +185,6 @@ func (s *Server) readyz(c echo.Context) error {
 		for _, r := range s.allRunners() {
 			note("projection "+r.Model.Name, r.Ready())
 		}
-	} else {
-		note("read models", s.checkHistory(ctx))
 	}
 	select {
 	case <-s.draining:
@@ -219,12 +212,10 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, errStopping):
 		return err.Error()
-	case errors.Is(err, projections.ErrForeign):
-		return "belongs to another log"
-	case errors.Is(err, projections.ErrOlder):
-		return "the log is an older copy: the read model knows more"
 	case errors.Is(err, projections.ErrSinkUnavailable), errors.Is(err, eventstore.ErrUnavailable):
 		return "unavailable"
+	case errors.Is(err, projections.ErrForeign):
+		return "belongs to another log"
 	case errors.Is(err, projections.ErrNotCurrent):
 		return "catching up"
 	}

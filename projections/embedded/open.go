@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -70,24 +69,22 @@ func Open(options Options) (*Sink, error) {
 		fs:      options.FS,
 		log:     options.Logger,
 		locks:   map[projections.Target]chan struct{}{},
+		blocks:  pebblefs.NewBlocks(options.CacheBytes),
 		closing: make(chan struct{}),
 		broken:  make(chan struct{}),
 		flushed: make(chan struct{}, 1),
 		dropped: map[string]bool{},
 	}
 	if s.lock, err = lockDir(options.FS, folder); err != nil {
+		s.blocks.Close()
 		return nil, err
 	}
-	s.unlock = sync.OnceValue(s.lock.Close)
-	s.guard = pebblefs.NewGuard(options.FS, s.breakWith)
-	if err := s.unlessBroken(func() error { return s.openData(folder, options) }); err != nil {
-		if s.isBroken() {
-			return nil, errors.Join(err, s.giveUp())
-		}
+	if err := s.openData(folder, options); err != nil {
 		if s.db != nil {
 			err = errors.Join(err, s.db.Close())
 		}
-		return nil, errors.Join(fmt.Errorf("read models in %s: %w", s.dir, err), s.unlock())
+		s.blocks.Close()
+		return nil, errors.Join(fmt.Errorf("read models in %s: %w", s.dir, err), s.lock.Close())
 	}
 	s.background.Go(s.keepMark)
 	s.opened.Store(true)
@@ -261,11 +258,10 @@ func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
 
 func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 s.guard,
+		FS:                 pebblefs.Ordered(options.FS),
 		Lock:               s.lock,
 		DisableWAL:         true, // see the package comment
 		FormatMajorVersion: pebble.FormatNewest,
-		CacheSize:          options.CacheBytes,
 		MemTableSize:       options.MemTableBytes,
 		MaxOpenFiles:       options.FilesMax,
 		LoggerAndTracer:    pebbleLogger{s},
@@ -276,7 +272,7 @@ func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 				if showsDamage(err) {
 					return
 				}
-				s.breakWith(err) // Pebble would try again without a pause
+				s.breakWith(err) // the disk's word: Pebble would try again without a pause
 				select {}
 			},
 			DataCorruption: func(info pebble.DataCorruptionInfo) { // by default, the process would end
@@ -287,6 +283,7 @@ func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 			},
 		},
 	}
+	s.blocks.Use(o)
 	o.Experimental.ReadSamplingMultiplier = -1 // reads must not need Pebble's lock: see pebbleLogger.Fatalf
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -307,9 +304,9 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.s.log.Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called where Pebble cannot go on, and must not return. Ending the process here would also end what still
-// works. So the sink is unavailable from now on, and the goroutine that called stays where it is, with the locks it
-// holds, until the process ends; see pebblefs.Guard.
+// Fatalf is called where Pebble cannot go on, for example after a failed write of its log, and must not return. Ending
+// the process here would also end what still works. So the sink is unavailable from now on, and the goroutine that
+// called stays where it is, with the locks it holds, until the process ends.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.s.breakWith(fmt.Errorf("pebble: "+format, args...))
 	select {}

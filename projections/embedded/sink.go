@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"daybook/internal/cache"
 	"daybook/internal/pebblefs"
 	"daybook/projections"
 )
@@ -25,8 +25,7 @@ type Sink struct {
 	db   *pebble.DB
 	lock *pebble.Lock
 
-	guard  *pebblefs.Guard
-	unlock func() error // the directory; once
+	blocks *pebblefs.Blocks
 
 	mu      sync.Mutex
 	locks   map[projections.Target]chan struct{} // generation 0: the model's choice of the active one
@@ -49,6 +48,9 @@ var _ projections.Sink = (*Sink)(nil)
 
 // Name is "embedded".
 func (s *Sink) Name() string { return "embedded" }
+
+// Caches are what the sink keeps in memory, by name.
+func (s *Sink) Caches() cache.Metrics { return cache.Metrics{"read_blocks": s.blocks} }
 
 // Ping returns nil unless the sink is closed or Pebble has given up, for example because the disk failed.
 func (s *Sink) Ping(ctx context.Context) error {
@@ -82,50 +84,7 @@ func (s *Sink) Close() error {
 		_ = <-ended
 		return nil // it was said, and the next Open mends it
 	}
-	return errors.Join(s.unavailable(), s.giveUp())
-}
-
-// Broken is closed when Pebble has given up, or damage was found. The sink says ErrSinkUnavailable from then on: Close it,
-// and open the directory again.
-func (s *Sink) Broken() <-chan struct{} { return s.broken }
-
-func (s *Sink) isBroken() bool {
-	select {
-	case <-s.broken:
-		return true
-	default:
-		return false
-	}
-}
-
-// unlessBroken runs what uses Pebble, and gives it up as soon as Pebble hangs.
-func (s *Sink) unlessBroken(do func() error) error {
-	ended := make(chan error, 1)
-	go func() { ended <- do() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-s.broken:
-		return s.unavailable()
-	}
-}
-
-// cutMax is how long a sink that is given up waits for the storage to end the calls that are under way.
-const cutMax = 5 * time.Second
-
-// giveUp releases the directory once Pebble, which hangs, cannot touch it any more.
-func (s *Sink) giveUp() error {
-	cut := make(chan struct{})
-	go func() {
-		defer close(cut)
-		s.guard.Cut()
-	}()
-	select {
-	case <-cut:
-		return s.unlock()
-	case <-time.After(cutMax):
-		return fmt.Errorf("read models in %s: the storage does not answer: the directory is locked until the process ends", s.dir)
-	}
+	return s.unavailable() // Pebble still has its hands on the files; the lock goes with the process
 }
 
 // finish waits for all work, brings what was stored to the disk and gives up the directory.
@@ -137,7 +96,9 @@ func (s *Sink) finish() (err error) {
 			err = s.noteReached()
 		}
 	}
-	return s.trouble(errors.Join(err, s.db.Close(), s.unlock()))
+	err = errors.Join(err, s.db.Close())
+	s.blocks.Close()
+	return s.trouble(errors.Join(err, s.lock.Close()))
 }
 
 // enter begins a call. Unless it returns an error, s.calls.Done ends it.
@@ -167,12 +128,12 @@ func (s *Sink) interrupted(ctx context.Context) error {
 	}
 }
 
-// breakWith makes the sink unavailable until it is opened again.
+// breakWith makes the sink unavailable until the process is started again.
 func (s *Sink) breakWith(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cause == nil {
-		s.cause = fmt.Errorf("read models in %s: %w", s.dir, cause)
+		s.cause = fmt.Errorf("read models in %s: %w: start the program again", s.dir, cause)
 		s.log.Error(s.cause.Error())
 		close(s.broken)
 	}

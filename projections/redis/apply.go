@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -26,7 +27,11 @@ func (s *Sink) Apply(ctx context.Context, target projections.Target, batch proje
 		return err
 	}
 	keys, arguments := compose(target, batch, net)
-	return s.step(ctx, applyScript, target, keys, arguments)
+	err = s.step(ctx, applyScript, target, keys, arguments)
+	if errors.Is(err, errDamaged) {
+		return s.lose(ctx, target, writeCheckpoint(batch.From))
+	}
+	return err
 }
 
 // step runs a script whose answer is a word.
@@ -41,6 +46,7 @@ func (s *Sink) step(ctx context.Context, script *redis.Script, target projection
 		"ok":            nil,
 		"fenced":        projections.ErrFenced,
 		"held":          projections.ErrHeld,
+		"damaged":       errDamaged,
 		"overflow":      projections.ErrOverflow,
 		"not a counter": projections.ErrNotCounter,
 		"active":        projections.ErrActive,
@@ -62,9 +68,9 @@ type ofPartition struct {
 
 // compose writes the keys and arguments of apply.lua: flat, so that the script hands them on without taking them apart.
 func compose(target projections.Target, batch projections.Batch, net []projections.Change) (keys []string, arguments []any) {
-	keys = []string{checkpointKey(target), generationsKey(target.Model), partitionsKey(target), holdsKey(target), scratchKey(target)}
-	arguments = make([]any, 0, 3+2*len(net))
-	arguments = append(arguments, writeCheckpoint(batch.From), writeCheckpoint(batch.To), target.Generation)
+	keys = []string{stateKey(target), generationsKey(target.Model), partitionsKey(target), holdsKey(target), scratchKey(target)}
+	arguments = make([]any, 0, 4+2*len(net))
+	arguments = append(arguments, writeCheckpoint(batch.From), writeCheckpoint(batch.To), target.Generation, partitionKey(target, ""))
 	var names []string
 	byName := map[string]*ofPartition{}
 	for _, change := range net {

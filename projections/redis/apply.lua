@@ -1,16 +1,24 @@
 -- Applies a batch. Redis does not undo what a script wrote before an error, so the first half of this one makes sure
 -- that the second cannot fail. Counters are never Lua numbers: those are exact up to 2^53 only.
 --
--- KEYS: checkpoint, generations, partitions, holds, scratch, and the hash of each partition
--- ARGV: checkpoint before, checkpoint after, generation, and of each partition
+-- It also makes sure that Redis still has what it was given: the state knows how many fields each hash has.
+--
+-- KEYS: state, generations, partitions, holds, scratch, and the hash of each partition
+-- ARGV: checkpoint before, checkpoint after, generation, what the keys of hashes begin with, and of each partition
 --       its name, how many adds, puts and deletes,
 --       the fields of the adds, the deltas of the adds, field and value of each put, the fields of the deletes
-local checkpoint, generations, partitions, holds, scratch = unpack(KEYS, 1, 5)
+local state, generations, partitions, holds, scratch = unpack(KEYS, 1, 5)
 local hashes = 6
+local first_partition = 5
 local chunk = 4000 -- unpack has room for 8000
 
-if (redis.call('GET', checkpoint) or '') ~= ARGV[1] then
+local checkpoint, total = unpack(redis.call('HMGET', state, 'at', 'partitions'))
+if (checkpoint or '') ~= ARGV[1] then
   return 'fenced'
+end
+total = tonumber(total or 0)
+if checkpoint and (redis.call('HLEN', state) ~= total + 2 or redis.call('ZCARD', partitions) ~= total) then
+  return 'damaged'
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,12 +42,18 @@ local function problem(was, delta)
   end
 end
 
-local at = 4
+local at = first_partition
+local lengths, counts = {}, {} -- of each hash: how many fields it has, and how many it must have, nil for none
 for hash = hashes, #KEYS do
-  redis.call('HLEN', KEYS[hash]) -- fails if it is no hash
+  lengths[hash] = redis.call('HLEN', KEYS[hash]) -- fails if it is no hash
+  local count = checkpoint and redis.call('HGET', state, 'p:' .. ARGV[at])
+  if count and tonumber(count) ~= lengths[hash] then
+    return 'damaged'
+  end
+  counts[hash] = count or nil
   local adds, puts, deletes = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   at = at + 4
-  for first = at, at + adds - 1, chunk do
+  for first = at, count and at + adds - 1 or 0, chunk do
     local last = math.min(first + chunk, at + adds) - 1
     local held = redis.call('HMGET', KEYS[hash], unpack(ARGV, first, last))
     for i = first, last do
@@ -54,13 +68,26 @@ for hash = hashes, #KEYS do
 end
 
 -- First a command that Redis refuses when its memory is full: later ones it does not refuse any more.
-redis.call('SET', checkpoint, ARGV[2])
+redis.call('SET', scratch, '')
+redis.call('DEL', scratch)
+if not checkpoint then -- what is there is left over from a target that lost its state
+  for _, name in ipairs(redis.call('ZRANGE', partitions, 0, -1)) do
+    redis.call('UNLINK', ARGV[4] .. name)
+  end
+  local earlier = string.sub(ARGV[4], 1, -3) .. 'checkpoint' -- of a program whose targets had no state
+  redis.call('UNLINK', state, partitions, earlier)
+  total = 0
+end
 redis.call('SADD', generations, ARGV[3])
-at = 4
+local news = {}
+at = first_partition
 for hash = hashes, #KEYS do
   local key, name = KEYS[hash], ARGV[at]
   local adds, puts, deletes = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   at = at + 4
+  if not counts[hash] and lengths[hash] > 0 then
+    redis.call('UNLINK', key)
+  end
   for i = at, at + adds - 1 do
     redis.call('HINCRBY', key, ARGV[i], ARGV[i + adds])
   end
@@ -73,10 +100,24 @@ for hash = hashes, #KEYS do
     redis.call('HDEL', key, unpack(ARGV, first, math.min(first + chunk, at + deletes) - 1))
   end
   at = at + deletes
-  if adds + puts > 0 then
-    redis.call('ZADD', partitions, 0, name)
-  elseif redis.call('EXISTS', key) == 0 then
+  local length = redis.call('HLEN', key)
+  if length > 0 then
+    if not counts[hash] then
+      redis.call('ZADD', partitions, 0, name)
+      total = total + 1
+    end
+    if tonumber(counts[hash]) ~= length then
+      news[#news + 1] = 'p:' .. name
+      news[#news + 1] = length
+    end
+  elseif counts[hash] then
     redis.call('ZREM', partitions, name)
+    redis.call('HDEL', state, 'p:' .. name)
+    total = total - 1
   end
 end
+for first = 1, #news, chunk do
+  redis.call('HSET', state, unpack(news, first, math.min(first + chunk - 1, #news)))
+end
+redis.call('HSET', state, 'at', ARGV[2], 'partitions', total)
 return 'ok'

@@ -1,32 +1,33 @@
 package redis
 
 import (
+	"errors"
 	"testing"
 
-	"github.com/google/uuid"
-
-	"daybook/eventstore"
+	"daybook/internal/services"
 	"daybook/projections"
 )
 
-// TestCheckpointOfAnEarlierProgram: what a release that named no event stored is read, and moved on from.
-func TestCheckpointOfAnEarlierProgram(t *testing.T) {
-	sink := storage(t).Open(t).(*Sink)
+// TestTargetOfAnEarlierProgram: what a release left that did not count what it stored cannot be trusted to be whole. It is
+// made again from the log, and nothing of it is counted on from.
+func TestTargetOfAnEarlierProgram(t *testing.T) {
+	address := services.Redis(t)
+	admin, sink := raw(t, address), open(t, address)
 	defer sink.Close()
-	target := projections.Target{Model: "earlier", Generation: 1}
-	if err := sink.client.Set(t.Context(), checkpointKey(target), "3 1 7 9 log of 2 words", 0).Err(); err != nil {
+	err := errors.Join(
+		admin.Set(t.Context(), targetKey(load.Target, "checkpoint"), "3 0 7 7 log", 0).Err(),
+		admin.HSet(t.Context(), partitionKey(load.Target, "left"), "batches", "7", "gone", "1").Err(),
+		admin.HSet(t.Context(), partitionKey(load.Target, "elsewhere"), "n", "1").Err(),
+		admin.ZAdd(t.Context(), partitionsKey(load.Target), member("left"), member("elsewhere")).Err(),
+	)
+	if err != nil {
 		t.Fatal(err)
 	}
-	earlier := projections.Checkpoint{Log: "log of 2 words", Version: 3, Position: eventstore.Position{Commit: 7, Prepare: 9}, Resumed: 1}
-	if at, err := sink.Checkpoint(t.Context(), target); err != nil || at != earlier {
+	if at, err := sink.Checkpoint(t.Context(), load.Target); err != nil || at != (projections.Checkpoint{}) {
 		t.Fatalf("%+v, %v", at, err)
 	}
-	next := earlier
-	next.Position, next.Event = eventstore.Position{Commit: 8, Prepare: 10}, uuid.New()
-	if err := sink.Apply(t.Context(), target, projections.Batch{From: earlier, To: next}); err != nil {
-		t.Fatal(err)
-	}
-	if at, err := sink.Checkpoint(t.Context(), target); err != nil || at != next {
-		t.Fatalf("%+v, %v, want %+v", at, err, next)
+	run(t, sink, 10)
+	if n, err := admin.Exists(t.Context(), targetKey(load.Target, "checkpoint"), partitionKey(load.Target, "elsewhere")).Result(); err != nil || n > 0 {
+		t.Fatalf("%d keys are left over, %v", n, err)
 	}
 }

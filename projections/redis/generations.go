@@ -3,7 +3,9 @@ package redis
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 
@@ -74,7 +76,7 @@ func (s *Sink) Activate(ctx context.Context, model string, generation int) error
 	if err := target.Check(); err != nil {
 		return err
 	}
-	keys := []string{activeKey(model), checkpointKey(target)}
+	keys := []string{activeKey(model), stateKey(target)}
 	return s.step(ctx, activateScript, target, keys, []any{generation})
 }
 
@@ -83,6 +85,28 @@ func (s *Sink) Drop(ctx context.Context, target projections.Target) error {
 	if err := target.Check(); err != nil {
 		return err
 	}
-	keys := []string{activeKey(target.Model), generationsKey(target.Model), checkpointKey(target), partitionsKey(target), holdsKey(target)}
-	return s.step(ctx, dropScript, target, keys, []any{target.Generation, partitionKey(target, "")})
+	return s.drop(ctx, target, "")
+}
+
+// drop deletes a target that is not served, or, given a checkpoint, one that stands there and is damaged.
+func (s *Sink) drop(ctx context.Context, target projections.Target, damagedAt string) error {
+	keys := []string{activeKey(target.Model), generationsKey(target.Model), stateKey(target), partitionsKey(target), holdsKey(target)}
+	return s.step(ctx, dropScript, target, keys, []any{target.Generation, partitionKey(target, ""), damagedAt})
+}
+
+// errDamaged: Redis has not all of a target any more.
+var errDamaged = errors.New("redis lost a part of a read model, perhaps because it evicts keys")
+
+// lose deletes a target of which a part is missing, as of a checkpoint, so that it is made again from the log. It always
+// returns an error.
+func (s *Sink) lose(ctx context.Context, target projections.Target, at string) error {
+	err := s.drop(ctx, target, at)
+	switch {
+	case errors.Is(err, projections.ErrFenced): // somebody else has done it, or it has moved: the next call will see
+	case err != nil:
+		return err
+	default:
+		slog.Error(errDamaged.Error()+": it is made again from the log", "model", target.Model, "generation", target.Generation, "checkpoint", at)
+	}
+	return fmt.Errorf("%w: %w: %v", projections.ErrSinkUnavailable, errDamaged, target)
 }

@@ -22,7 +22,7 @@ func targetKey(target projections.Target, name string) string {
 	return modelKey(target.Model, strconv.Itoa(target.Generation)+":"+name)
 }
 
-func checkpointKey(target projections.Target) string { return targetKey(target, "checkpoint") }
+func stateKey(target projections.Target) string      { return targetKey(target, "state") }
 func partitionsKey(target projections.Target) string { return targetKey(target, "partitions") }
 func holdsKey(target projections.Target) string      { return targetKey(target, "holds") }
 

@@ -2,7 +2,8 @@ package redis
 
 import (
 	"context"
-	"maps"
+	_ "embed"
+	"fmt"
 	"slices"
 
 	"github.com/redis/go-redis/v9"
@@ -10,18 +11,18 @@ import (
 	"daybook/projections"
 )
 
+//go:embed read.lua
+var readSource string
+
+var readScript = redis.NewScript(readSource)
+
 // Checkpoint returns where a target stands. See projections.Sink.
 func (s *Sink) Checkpoint(ctx context.Context, target projections.Target) (projections.Checkpoint, error) {
 	if err := target.Check(); err != nil {
 		return projections.Checkpoint{}, err
 	}
-	stored, err := call(ctx, s, func(ctx context.Context) (string, error) {
-		return s.client.Get(ctx, checkpointKey(target)).Result()
-	})
-	if err != nil {
-		return projections.Checkpoint{}, err
-	}
-	return parseCheckpoint(stored)
+	_, at, err := s.read(ctx, target, "state", "")
+	return at, err
 }
 
 // Get returns fields of a partition. See projections.Sink.
@@ -29,23 +30,17 @@ func (s *Sink) Get(ctx context.Context, target projections.Target, partition str
 	if err := projections.CheckGet(target, partition, fields); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	values := make(map[string]projections.Value, len(fields))
-	if len(fields) == 0 {
-		at, err := s.Checkpoint(ctx, target)
-		return values, at, err
-	}
-	stored, at, err := withCheckpoint(ctx, s, target, func(ctx context.Context, pipe redis.Pipeliner) *redis.SliceCmd {
-		return pipe.HMGet(ctx, partitionKey(target, partition), fields...)
-	})
+	stored, at, err := s.read(ctx, target, "fields", partition, fields...)
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	for i, field := range fields {
-		text, exists := stored[i].(string)
+	values := make(map[string]projections.Value, len(stored))
+	for i, value := range stored { // none where there is no such partition
+		text, exists := value.(string)
 		if !exists {
 			continue
 		}
-		if values[field], err = parseValue(text); err != nil {
+		if values[fields[i]], err = parseValue(text); err != nil {
 			return nil, projections.Checkpoint{}, err
 		}
 	}
@@ -57,52 +52,43 @@ func (s *Sink) List(ctx context.Context, target projections.Target, partition, a
 	if err := projections.CheckList(target, partition, after, limit); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	stored, at, err := withCheckpoint(ctx, s, target, func(ctx context.Context, pipe redis.Pipeliner) *redis.MapStringStringCmd {
-		return pipe.HGetAll(ctx, partitionKey(target, partition))
-	})
+	stored, at, err := s.read(ctx, target, "all", partition)
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	fields := slices.DeleteFunc(slices.Collect(maps.Keys(stored)), func(field string) bool { return field <= after })
-	slices.Sort(fields)
-	if limit > 0 && len(fields) > limit {
-		fields = fields[:limit]
+	entries, err := sorted(stored)
+	if err != nil {
+		return nil, projections.Checkpoint{}, err
 	}
-	entries := make([]projections.Entry, len(fields))
-	for i, field := range fields {
-		entries[i].Field = field
-		if entries[i].Value, err = parseValue(stored[field]); err != nil {
-			return nil, projections.Checkpoint{}, err
-		}
+	entries = slices.DeleteFunc(entries, func(e projections.Entry) bool { return e.Field <= after })
+	if limit > 0 && len(entries) > limit {
+		entries = entries[:limit]
 	}
 	return entries, at, nil
 }
 
-// withCheckpoint runs a command and reads the target's checkpoint in one transaction.
-func withCheckpoint[Answer any, Command interface{ Result() (Answer, error) }](
-	ctx context.Context, s *Sink, target projections.Target, command func(context.Context, redis.Pipeliner) Command,
-) (answer Answer, at projections.Checkpoint, err error) {
-	type both struct {
-		answer Answer
-		at     string
+// read runs read.lua. If something is missing, the target is lost.
+func (s *Sink) read(ctx context.Context, target projections.Target, what, partition string, fields ...string) ([]any, projections.Checkpoint, error) {
+	keys := []string{stateKey(target), partitionsKey(target), partitionKey(target, partition)}
+	arguments := make([]any, 0, 2+len(fields))
+	arguments = append(arguments, what, partition)
+	for _, field := range fields {
+		arguments = append(arguments, field)
 	}
-	read, err := call(ctx, s, func(ctx context.Context) (both, error) {
-		var checkpoint *redis.StringCmd
-		var queued Command
-		_, err := s.client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			checkpoint = pipe.Get(ctx, checkpointKey(target))
-			queued = command(ctx, pipe)
-			return nil
-		})
-		if meaning(err) != nil {
-			return both{}, err
-		}
-		answer, err := queued.Result()
-		return both{answer, checkpoint.Val()}, err
+	answer, err := call(ctx, s, func(ctx context.Context) ([]any, error) {
+		return readScript.Run(ctx, s.client, keys, arguments...).Slice()
 	})
 	if err != nil {
-		return answer, at, err
+		return nil, projections.Checkpoint{}, err
 	}
-	at, err = parseCheckpoint(read.at)
-	return read.answer, at, err
+	if len(answer) < 2 {
+		return nil, projections.Checkpoint{}, fmt.Errorf("redis: a script answered %q", answer)
+	}
+	stored, _ := answer[1].(string)
+	if answer[0] == "damaged" {
+		return nil, projections.Checkpoint{}, s.lose(ctx, target, stored)
+	}
+	values, _ := answer[len(answer)-1].([]any)
+	at, err := parseCheckpoint(stored)
+	return values, at, err
 }

@@ -89,13 +89,15 @@ func (h *hold) begin(ctx context.Context) (projections.Checkpoint, error) {
 }
 
 func (h *hold) take(ctx context.Context, how string) (checkpoint string, err error) {
-	keys := []string{holdsKey(h.target), checkpointKey(h.target)}
+	keys := []string{holdsKey(h.target), stateKey(h.target), partitionsKey(h.target)}
 	answer, err := call(ctx, h.sink, func(ctx context.Context) ([]string, error) {
 		return holdScript.Run(ctx, h.sink.client, keys, h.scan, h.sink.holdTime.Milliseconds(), how).StringSlice()
 	})
 	switch {
 	case err != nil:
 		return "", err
+	case len(answer) == 2 && answer[0] == "damaged":
+		return "", h.sink.lose(ctx, h.target, answer[1])
 	case len(answer) != 2 || answer[0] != "ok":
 		return "", errHoldLost
 	}
@@ -163,13 +165,16 @@ type scanned struct {
 
 // page returns the next partitions; none at the end.
 func (h *hold) page(ctx context.Context, from string) ([]scanned, error) {
-	keys := []string{holdsKey(h.target), partitionsKey(h.target)}
+	keys := []string{holdsKey(h.target), partitionsKey(h.target), stateKey(h.target)}
 	answer, err := call(ctx, h.sink, func(ctx context.Context) ([]any, error) {
 		return pageScript.Run(ctx, h.sink.client, keys, h.scan, from, partitionKey(h.target, ""), pageEntries).Slice()
 	})
 	switch {
 	case err != nil:
 		return nil, err
+	case len(answer) == 2 && answer[0] == "damaged":
+		at, _ := answer[1].(string)
+		return nil, h.sink.lose(ctx, h.target, at)
 	case len(answer) == 0 || answer[0] != "ok":
 		return nil, errHoldLost
 	}

@@ -171,6 +171,38 @@ func TestOverflowIsPoison(t *testing.T) {
 	}
 }
 
+// TestWhatNoSinkTakesIsPoison: an event whose row or names no sink has a place for stops its own stream, nothing else; and
+// once it is skipped, the end of its tab leaves the table's next tab open.
+func TestWhatNoSinkTakesIsPoison(t *testing.T) {
+	log, sink := newLog(t), newSink(t)
+	opened := func(tabID string) string {
+		return `{"storeId":"s0","tabId":"` + tabID + `","tableId":"t9","currency":"KRW"}`
+	}
+	raw(t, log, "tab-s0-t9.1", eventstore.NoStream, "tab.opened.v1", opened("t9.1"))
+	raw(t, log, "tab-s0-t9.1", 0, "tab.order_placed.v1", `{"orderId":"\u0000","lines":[],"amount":5,"businessDate":"2030-01-01"}`)
+	raw(t, log, "tab-s0-t9.1", 1, tab.ClosedType, `{"storeId":"s0","businessDate":"2030-01-01","settlementDay":1,"currency":"KRW","amount":5,"lines":[`+
+		`{"productId":"`+strings.Repeat("p", 600)+`","name":"P","category":"C","quantity":1,"amount":5}],"payments":[]}`)
+	raw(t, log, "tab-s0-t9.2", eventstore.NoStream, "tab.opened.v1", opened("t9.2"))
+	newWorld(t, log, 23)
+	for model, revision := range map[string]eventstore.Revision{"tabs": 1, "counters": 2} {
+		m, _ := projections.ByName(model)
+		if err := projections.CatchUp(t.Context(), log, sink, m, quiet, noProgress); err != nil {
+			t.Fatalf("%s: %v", model, err)
+		}
+		parked, err := projections.ListParked(t.Context(), sink, m)
+		if err != nil || len(parked) != 1 || parked[0].Stream != "tab-s0-t9.1" || parked[0].Revision != revision {
+			t.Errorf("%s: parked are %+v, %v", model, parked, err)
+		}
+	}
+	if err := projections.Unpark(t.Context(), log, sink, projections.Tabs, []string{"tab-s0-t9.1"}, true, quiet); err != nil {
+		t.Fatal(err)
+	}
+	open, _, err := sink.List(t.Context(), projections.Target{Model: "tabs", Generation: 1}, projections.OpenTabs("s0"), "", 0)
+	if err != nil || len(open) != 1 || string(open[0].Row) != `{"tabId":"t9.2"}` {
+		t.Errorf("open are %+v, %v", open, err)
+	}
+}
+
 func tabStream(n int) string { return "tab-s0-x." + string(rune('1'+n)) }
 
 // raw appends an event as it stands.

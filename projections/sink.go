@@ -166,6 +166,8 @@ var (
 	ErrActive = errors.New("generation is active")
 	// ErrInvalid: the input breaks a rule of the port. Nothing was changed.
 	ErrInvalid = errors.New("invalid")
+	// ErrUnfit: ErrInvalid, and because of one of the changes: no sink has a place for its name or its row.
+	ErrUnfit = errors.New("change does not fit")
 	// ErrSinkUnavailable: the sink cannot be reached or refuses work for now.
 	ErrSinkUnavailable = errors.New("sink is unavailable")
 	// ErrSinkClosed: the sink was closed.

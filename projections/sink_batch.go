@@ -35,7 +35,7 @@ func (b Batch) Net(ctx context.Context) ([]Change, error) {
 			return nil, ctx.Err()
 		}
 		if err := change.check(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
 		}
 		if change.Op == Put {
 			change.Row = trimJSON(change.Row)

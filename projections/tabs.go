@@ -36,8 +36,13 @@ var bills = rowModel("", 0, map[string]route[TabRow]{
 })
 
 var openTabs = rowModel("", 0, map[string]route[OpenTabRow]{
-	"tab.opened.v1": ofTable(func(tabID string) *OpenTabRow { return &OpenTabRow{TabID: tabID} }),
-	tab.ClosedType:  ofTable(func(string) *OpenTabRow { return nil }),
+	"tab.opened.v1": ofTable(true, func(_ *OpenTabRow, tabID string) *OpenTabRow { return &OpenTabRow{TabID: tabID} }),
+	tab.ClosedType: ofTable(false, func(row *OpenTabRow, tabID string) *OpenTabRow {
+		if row != nil && row.TabID != tabID {
+			return row // of a tab that was parked, the end may come after its table has the next one
+		}
+		return nil
+	}),
 })
 
 // OpenTabs is the partition of a store's open tabs.
@@ -49,13 +54,13 @@ type OpenTabRow struct {
 }
 
 // ofTable leads an event of a tab to the row of its table.
-func ofTable(row func(tabID string) *OpenTabRow) route[OpenTabRow] {
+func ofTable(anew bool, next func(row *OpenTabRow, tabID string) *OpenTabRow) route[OpenTabRow] {
 	return func(stored eventstore.Event) ([]rowStep[OpenTabRow], error) {
 		_, storeID, tabID := stream.Parse(stored.Stream)
 		return []rowStep[OpenTabRow]{{
 			key:  rowKey{OpenTabs(storeID), tab.TableOf(tabID)},
-			step: func(*OpenTabRow) *OpenTabRow { return row(tabID) },
-			anew: true,
+			step: func(row *OpenTabRow) *OpenTabRow { return next(row, tabID) },
+			anew: anew,
 		}}, nil
 	}
 }

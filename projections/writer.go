@@ -204,7 +204,7 @@ func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) 
 	switch {
 	case errors.Is(err, ErrFenced):
 		return errMoved
-	case errors.Is(err, ErrOverflow):
+	case errors.Is(err, ErrOverflow), errors.Is(err, ErrUnfit):
 		return &poisonError{err}
 	case err == nil:
 		w.at = next

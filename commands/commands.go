@@ -26,6 +26,7 @@ type Service struct {
 	now    func() time.Time
 
 	stores *aggregate[store.State, store.Command, store.Event]
+	owners *aggregate[store.Owner, store.ClaimStore, store.StoreClaimed]
 	codes  *aggregate[store.Code, store.IssueCode, store.CodeIssued]
 	menus  *aggregate[menu.State, menu.Command, menu.Event]
 	tabs   *aggregate[tab.State, tab.Command, tab.Event]
@@ -46,6 +47,7 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
 	s.numbers = cache.New[string, int](numbersBytesMax)
 	s.stores = newAggregate(store.Decider, k, storesBytesMax, storeBytes)
+	s.owners = newAggregate(store.OwnerDecider, k, ownersBytesMax, ownerBytes)
 	s.codes = newAggregate(store.CodeDecider, k, codesBytesMax, codeBytes)
 	s.menus = newAggregate(menu.Decider, k, menusBytesMax, menuBytes)
 	s.tabs = newAggregate(tab.Decider, k, tabsBytesMax, tabBytes)

@@ -16,12 +16,13 @@ const (
 	tabsBytesMax    = 32 << 20
 	menusBytesMax   = 32 << 20
 	storesBytesMax  = 16 << 20
+	ownersBytesMax  = 1 << 20
 	codesBytesMax   = 2 << 20
 	importsBytesMax = 1 << 20
 	numbersBytesMax = 4 << 20
 
 	// BytesKept is all of them together.
-	BytesKept = tabsBytesMax + menusBytesMax + storesBytesMax + codesBytesMax + importsBytesMax + numbersBytesMax
+	BytesKept = tabsBytesMax + menusBytesMax + storesBytesMax + ownersBytesMax + codesBytesMax + importsBytesMax + numbersBytesMax
 )
 
 // Bound makes the service keep up to so many bytes in all instead of BytesKept. What it has less room for, it reads again.
@@ -30,6 +31,7 @@ func (s *Service) Bound(bytesMax int64) {
 	s.tabs.folded.Bound(share(tabsBytesMax))
 	s.menus.folded.Bound(share(menusBytesMax))
 	s.stores.folded.Bound(share(storesBytesMax))
+	s.owners.folded.Bound(share(ownersBytesMax))
 	s.codes.folded.Bound(share(codesBytesMax))
 	s.imports.folded.Bound(share(importsBytesMax))
 	s.numbers.Bound(share(numbersBytesMax))
@@ -38,7 +40,7 @@ func (s *Service) Bound(bytesMax int64) {
 // Caches are what the service keeps, by name.
 func (s *Service) Caches() cache.Metrics {
 	return cache.Metrics{
-		"tabs": s.tabs.folded, "menus": s.menus.folded, "stores": s.stores.folded, "codes": s.codes.folded,
+		"tabs": s.tabs.folded, "menus": s.menus.folded, "stores": s.stores.folded, "owners": s.owners.folded, "codes": s.codes.folded,
 		"imports": s.imports.folded, "tab_numbers": s.numbers,
 	}
 }
@@ -105,6 +107,8 @@ func storeBytes(s store.State) int {
 	}
 	return n
 }
+
+func ownerBytes(o store.Owner) int { return listBytes(o.Stores) + textsBytes(o.Stores...) }
 
 func codeBytes(c store.Code) int { return textsBytes(c.PairingID, c.StoreID, c.TableID) }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"daybook/domain/money"
 	"daybook/domain/refusal"
 	"daybook/domain/store"
@@ -44,10 +46,38 @@ func (w OpenStore) command(storeID, ownerID string, at time.Time) (store.Open, e
 	return c, nil
 }
 
+// claimStore counts a store among its owner's before it is opened, unless it is there already: their stream decides
+// whether they may have one more. Error: store.ErrStores, and what opening it would refuse.
+func (s *Service) claimStore(ctx context.Context, ownerID, storeID string, req Request, wanted OpenStore) error {
+	state, err := s.stores.load(ctx, stream.Store(storeID))
+	if err != nil || state.StoreID != "" {
+		return err
+	}
+	command, err := wanted.command(storeID, ownerID, s.moment())
+	if err != nil {
+		return err
+	}
+	if _, err := store.Decide(state, command); err != nil {
+		return err
+	}
+	// A command of its own, without a key: an owner's stream knows its stores.
+	req.CommandID, req.Keyed = uuid.New(), false
+	_, err = s.owners.execute(ctx, stream.Owner(ownerID), req, decision[store.Owner, store.ClaimStore, store.StoreClaimed]{
+		decide: func(store.Owner) (store.ClaimStore, error) {
+			return store.ClaimStore{StoreID: storeID, At: s.moment()}, nil
+		},
+		answer: func(store.Owner, []store.StoreClaimed) (any, error) { return nil, nil },
+	})
+	return err
+}
+
 // OpenStore opens a store for an owner. The request's scope is the owner.
 func (s *Service) OpenStore(ctx context.Context, ownerID string, req Request, wanted OpenStore) (Answer, error) {
 	storeID := req.newID("s")
 	req.StoreID = storeID
+	if err := s.claimStore(ctx, ownerID, storeID, req, wanted); err != nil {
+		return Answer{}, err
+	}
 	return s.stores.execute(ctx, stream.Store(storeID), req, decision[store.State, store.Command, store.Event]{
 		status: http.StatusCreated,
 		decide: func(store.State) (store.Command, error) {

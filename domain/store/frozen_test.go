@@ -14,6 +14,7 @@ func TestFrozenSamples(t *testing.T) {
 	seoul := time.FixedZone("", 9*60*60)
 	catalog := domaintest.Widen(store.Catalog)
 	maps.Copy(catalog, domaintest.Widen(store.CodeDecider.Catalog))
+	maps.Copy(catalog, domaintest.Widen(store.OwnerDecider.Catalog))
 	abc := sha256.Sum256([]byte("abc"))
 	domaintest.Frozen(t, catalog, map[string]domaintest.Sample{
 		"store.opened.v1": {
@@ -43,6 +44,10 @@ func TestFrozenSamples(t *testing.T) {
 		"store.device_revoked.v1": {
 			Complete: store.DeviceRevoked{DeviceID: "d4x8", At: time.Date(2024, 12, 24, 21, 0, 0, 0, seoul)},
 			Minimal:  store.DeviceRevoked{DeviceID: "d4x8", At: time.Date(2024, 12, 24, 12, 0, 0, 0, time.UTC)},
+		},
+		"owner.store_claimed.v1": {
+			Complete: store.StoreClaimed{StoreID: "k3v9qd", At: time.Date(2024, 12, 1, 9, 30, 0, 0, seoul)},
+			Minimal:  store.StoreClaimed{StoreID: "k3v9qd", At: time.Date(2024, 12, 1, 0, 30, 0, 0, time.UTC)},
 		},
 		"pairing.code_issued.v1": {
 			Complete: store.CodeIssued{

@@ -25,6 +25,7 @@ var declared = domaintest.Refusals{
 	"ErrSettlementDay": store.ErrSettlementDay, "ErrCloseoutHour": store.ErrCloseoutHour, "ErrCurrency": store.ErrCurrency,
 	"ErrOpened": store.ErrOpened, "ErrUnknown": store.ErrUnknown, "ErrTable": store.ErrTable, "ErrDevice": store.ErrDevice,
 	"ErrTables": store.ErrTables, "ErrTablets": store.ErrTablets, "ErrCode": store.ErrCode, "ErrCodeTaken": store.ErrCodeTaken,
+	"ErrStores": store.ErrStores,
 }
 
 func TestDecider(t *testing.T) {
@@ -35,7 +36,10 @@ func TestDecider(t *testing.T) {
 	codes := domaintest.Run(t, domaintest.Table[store.Code, store.IssueCode, store.CodeIssued]{
 		Decider: store.CodeDecider, Refusals: declared, Cases: codes,
 	})
-	domaintest.RefusedAll(t, declared, stores, codes)
+	owners := domaintest.Run(t, domaintest.Table[store.Owner, store.ClaimStore, store.StoreClaimed]{
+		Decider: store.OwnerDecider, Refusals: declared, Cases: claims,
+	})
+	domaintest.RefusedAll(t, declared, stores, codes, owners)
 }
 
 // holds says what is wrong with a store.

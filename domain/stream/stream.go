@@ -10,6 +10,7 @@ const (
 	MenuCategory    = "menu"
 	TabCategory     = "tab"
 	ImportCategory  = "import"
+	OwnerCategory   = "owner"   // of no store: which ones an owner opened
 	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
 	ClaimCategory   = "claim"
 	ParkedCategory  = "parked" // of no store: what the operator has a read model leave out
@@ -26,6 +27,9 @@ func Tab(storeID, tabID string) string { return TabCategory + "-" + storeID + "-
 
 // Import is the stream of an import of sales: that it was begun and ended. The sales are tabs.
 func Import(storeID, batchID string) string { return ImportCategory + "-" + storeID + "-" + batchID }
+
+// Owner is the stream of an owner: which stores they opened.
+func Owner(ownerID string) string { return OwnerCategory + "-" + ownerID }
 
 // Pairing is the stream of a pairing code, named by the code's hash.
 func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID }

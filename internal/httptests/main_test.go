@@ -42,6 +42,7 @@ var unprovoked = map[string]string{
 	"internal":              "a fault of the server; provoked in httpapi",
 	"log_unavailable":       "the embedded log is there or the server is not; provoked in httpapi",
 	"overloaded":            "500 large bodies at once; provoked in httpapi",
+	"store_limit_reached":   "1000 stores; provoked in commands",
 	"timeout":               "a log that answers too late; provoked in httpapi",
 	"pairing_code_taken":    "one in 2^40; provoked in the domain",
 	"product_limit_reached": "2000 products; provoked in the domain",

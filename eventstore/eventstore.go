@@ -16,14 +16,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// Limits that every adapter enforces with ErrInvalid. They are KurrentDB's defaults, so that whatever the embedded
-// store took can be copied there.
+// Limits that every adapter enforces with ErrInvalid. They are below KurrentDB's defaults, so that whatever the embedded
+// store took can be copied there. That refuses an append from 1,048,576 bytes on.
 const (
-	EventBytesMax  = 1 << 20 // data and metadata of one event together
-	AppendBytesMax = 1 << 20 // data and metadata of all events of one append together
-	AppendMax      = 1000    // events in one append
-	StreamNameMax  = 512     // bytes
-	TypeNameMax    = 128     // bytes
+	AppendBytesMax = 1_000_000 // of all events of one append together, each as NewEvent.Size counts
+	AppendMax      = 10_000    // events in one append
+	StreamNameMax  = 512       // bytes
+	TypeNameMax    = 128       // bytes
 )
 
 // Revision numbers the events of one stream from 0, without gaps.
@@ -85,6 +84,10 @@ type NewEvent struct {
 	Data     []byte    // JSON
 	Metadata []byte    // JSON, or nil
 }
+
+// Size is how many bytes an event counts for in the limit of an append: those of its data and its metadata, and its
+// type's twice, because KurrentDB keeps names in UTF-16.
+func (e NewEvent) Size() int { return len(e.Data) + len(e.Metadata) + 2*len(e.Type) }
 
 // Event is an event of the log. Its slices belong to the caller, who must not change them.
 type Event struct {
@@ -323,6 +326,11 @@ func checkStream(stream string) error {
 
 // Check returns ErrInvalid, naming the rule, for an append that no adapter may take.
 func Check(stream string, expected Revision, events []NewEvent) error {
+	return CheckWithin(AppendBytesMax, stream, expected, events)
+}
+
+// CheckWithin is Check with another limit of bytes.
+func CheckWithin(bytesMax int, stream string, expected Revision, events []NewEvent) error {
 	if err := checkStream(stream); err != nil {
 		return err
 	}
@@ -334,17 +342,14 @@ func Check(stream string, expected Revision, events []NewEvent) error {
 	}
 	total := 0
 	for i, e := range events {
-		size := len(e.Data) + len(e.Metadata)
-		total += size
+		total += e.Size()
 		switch {
 		case e.ID == uuid.Nil:
 			return fmt.Errorf("%w: event %d has no id", ErrInvalid, i)
 		case e.Type == "" || len(e.Type) > TypeNameMax || strings.ContainsAny(e.Type, "\x00\n\r"):
 			return fmt.Errorf("%w: event %d: type %.64q: 1 to %d bytes, no zero byte or line break", ErrInvalid, i, e.Type, TypeNameMax)
-		case size > EventBytesMax:
-			return fmt.Errorf("%w: event %d has %d bytes: at most %d", ErrInvalid, i, size, EventBytesMax)
-		case total > AppendBytesMax:
-			return fmt.Errorf("%w: %d events have %d bytes or more: at most %d", ErrInvalid, len(events), total, AppendBytesMax)
+		case total > bytesMax:
+			return fmt.Errorf("%w: %d events, to the one at index %d, have %d bytes: at most %d in one append", ErrInvalid, i+1, i, total, bytesMax)
 		}
 	}
 	return nil

@@ -70,7 +70,7 @@ func (s *Store) append(ctx context.Context, stream string, expected eventstore.R
 	if err := s.usable(ctx); err != nil {
 		return eventstore.Appended{}, err
 	}
-	if err := eventstore.Check(stream, expected, events); err != nil {
+	if err := eventstore.CheckWithin(s.options.AppendBytesMax, stream, expected, events); err != nil {
 		return eventstore.Appended{}, err
 	}
 	r := newRequest(ctx, stream, expected, events)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"daybook/eventstore"
 	"daybook/internal/pebblefs"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	MemTableBytes uint64
 	// FilesMax bounds the table files that are open at a time; a few more files are. 0 means 1,000.
 	FilesMax int
+	// AppendBytesMax takes the place of the port's limit, 0 for that: a server that stands in for another, whose limit is
+	// higher, has to take as much.
+	AppendBytesMax int
 
 	// blocks is what several openings share; nil: each has its own.
 	blocks *pebblefs.Blocks
@@ -62,6 +66,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.HeadsBytes == 0 {
 		o.HeadsBytes = headsBytes
+	}
+	if o.AppendBytesMax == 0 {
+		o.AppendBytesMax = eventstore.AppendBytesMax
 	}
 	if o.mergeFromGap == 0 {
 		o.mergeFromGap = mergeFromGap

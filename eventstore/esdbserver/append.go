@@ -3,6 +3,7 @@ package esdbserver
 import (
 	"errors"
 	"io"
+	"strconv"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -31,6 +32,9 @@ func (s *streamsService) Append(call streams.Streams_AppendServer) error {
 		return err
 	}
 	stream := streamName(options.GetStreamIdentifier())
+	if stream == "" {
+		return errThrown
+	}
 	if err := s.mayWrite(call.Context(), stream); err != nil {
 		return err
 	}
@@ -72,7 +76,10 @@ func receiveEvents(call streams.Streams_AppendServer) ([]eventstore.NewEvent, er
 	}
 }
 
-// proposals gathers events up to the port's limits.
+// appendBytesMax is what EventStoreDB refuses in one append, by default: this and more.
+const appendBytesMax = 1 << 20
+
+// proposals gathers events up to the server's limits.
 type proposals struct {
 	events []eventstore.NewEvent
 	bytes  int
@@ -83,9 +90,12 @@ func (p *proposals) add(message proposed) error {
 	if err != nil {
 		return err
 	}
-	p.bytes += len(e.Data) + len(e.Metadata)
-	if p.bytes > eventstore.AppendBytesMax || len(p.events) == eventstore.AppendMax {
+	p.bytes += len(e.Data) + len(e.Metadata) + 2*len(e.Type) // the server counts a type's name in UTF-16
+	if p.bytes >= appendBytesMax {
 		return appendTooLarge()
+	}
+	if len(p.events) == eventstore.AppendMax {
+		return invalid("more than " + strconv.Itoa(eventstore.AppendMax) + " events in one append")
 	}
 	p.events = append(p.events, e)
 	return nil
@@ -101,7 +111,7 @@ func appendSucceeded(w written) *streams.AppendResp_Success_ {
 	}
 	if !w.position.IsZero() {
 		success.PositionOption = &streams.AppendResp_Success_Position{Position: &streams.AppendResp_Position{
-			CommitPosition: w.position.Commit, PreparePosition: w.position.Prepare,
+			CommitPosition: served(w.position), PreparePosition: served(w.position),
 		}}
 	}
 	return &streams.AppendResp_Success_{Success: success}

@@ -110,6 +110,9 @@ func (s *streamsService) writeBatch(ctx context.Context, b *batch) (written, err
 		defer cancel()
 	}
 	stream := streamName(b.options.GetStreamIdentifier())
+	if stream == "" {
+		return written{}, errThrown
+	}
 	expected, err := b.expectation()
 	if err == nil {
 		err = s.mayWrite(ctx, stream)
@@ -163,7 +166,7 @@ func batchSucceeded(w written) *streams.BatchAppendResp_Success_ {
 	}
 	if !w.position.IsZero() {
 		success.PositionOption = &streams.BatchAppendResp_Success_Position{Position: &shared.AllStreamPosition{
-			CommitPosition: w.position.Commit, PreparePosition: w.position.Prepare,
+			CommitPosition: served(w.position), PreparePosition: served(w.position),
 		}}
 	}
 	return &streams.BatchAppendResp_Success_{Success: success}
@@ -195,7 +198,7 @@ func batchDetails(stream string, err error) proto.Message {
 	case streamDeletedName:
 		return &shared.StreamDeleted{StreamIdentifier: identifier(stream)}
 	case tooLargeName:
-		return &shared.MaximumAppendSizeExceeded{MaxAppendSize: eventstore.AppendBytesMax}
+		return &shared.MaximumAppendSizeExceeded{MaxAppendSize: appendBytesMax}
 	}
 	return &shared.Unknown{}
 }

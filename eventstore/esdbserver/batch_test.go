@@ -71,10 +71,10 @@ func TestBatchAppend(t *testing.T) {
 		batchOf(one, nil, true, "3"))
 	wantEqual(t, "answered", resp.CorrelationId.GetString_(), one.GetString_())
 	wantEqual(t, "revision", resp.GetSuccess().GetCurrentRevision(), 2)
-	wantEqual(t, "position", resp.GetSuccess().GetPosition().GetCommitPosition(), 3)
+	wantEqual(t, "position", resp.GetSuccess().GetPosition().GetCommitPosition(), 3*esdbserver.Stride)
 	resp = exchange(t, call, batchOf(two, nil, true))
 	wantEqual(t, "answered", resp.CorrelationId.GetString_(), two.GetString_())
-	wantEqual(t, "position", resp.GetSuccess().GetPosition().GetCommitPosition(), 4)
+	wantEqual(t, "position", resp.GetSuccess().GetPosition().GetCommitPosition(), 4*esdbserver.Stride)
 
 	resp = exchange(t, call, batchOf(one, toNewStream("three"), true, "1"))
 	wantEqual(t, "revision of a batch that has an old one's id", resp.GetSuccess().GetCurrentRevision(), 0)

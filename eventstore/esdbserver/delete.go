@@ -16,7 +16,7 @@ func (s *streamsService) Delete(ctx context.Context, req *streams.DeleteReq) (*s
 	if err != nil {
 		return nil, err
 	}
-	position := &streams.DeleteResp_Position{CommitPosition: at.Position.Commit, PreparePosition: at.Position.Prepare}
+	position := &streams.DeleteResp_Position{CommitPosition: served(at.Position), PreparePosition: served(at.Position)}
 	return &streams.DeleteResp{PositionOption: &streams.DeleteResp_Position_{Position: position}}, nil
 }
 
@@ -26,7 +26,7 @@ func (s *streamsService) Tombstone(ctx context.Context, req *streams.TombstoneRe
 	if err != nil {
 		return nil, err
 	}
-	position := &streams.TombstoneResp_Position{CommitPosition: at.Position.Commit, PreparePosition: at.Position.Prepare}
+	position := &streams.TombstoneResp_Position{CommitPosition: served(at.Position), PreparePosition: served(at.Position)}
 	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: position}}, nil
 }
 
@@ -50,7 +50,7 @@ func (s *streamsService) end(ctx context.Context, o expecting, how ending) (even
 		if state.tombstoned {
 			return eventstore.Appended{}, streamDeleted(stream)
 		}
-		if after, ok := expected.resolve(state); !ok || after != state.last {
+		if after, ok := expected.resolve(state); !ok || after != state.last || state.last == eventstore.NoStream {
 			return eventstore.Appended{}, &wrongVersion{stream, expected, state.visibleLast()}
 		}
 		at, err := how(ctx, stream, state)

@@ -46,7 +46,7 @@ func streamDeleted(stream string) error {
 }
 
 func appendTooLarge() error {
-	max := strconv.Itoa(eventstore.AppendBytesMax)
+	max := strconv.Itoa(appendBytesMax)
 	return newException(codes.InvalidArgument, tooLargeName,
 		"Maximum Append Size of "+max+" Exceeded.", "maximum-append-size", max)
 }

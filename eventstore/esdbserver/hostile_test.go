@@ -72,7 +72,7 @@ func TestHostileDropsSubscriptions(t *testing.T) {
 	mustAppend(t, client, "s", esdb.NoStream{}, notes(0, 100)...)
 	got, drops := uint64(0), 0
 	for got < head(t, store).Commit {
-		s, err := client.SubscribeToAll(context10(t), esdb.SubscribeToAllOptions{From: esdb.Position{Commit: got, Prepare: got}})
+		s, err := client.SubscribeToAll(context10(t), esdb.SubscribeToAllOptions{From: esdb.Position{Commit: got * esdbserver.Stride, Prepare: got * esdbserver.Stride}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestHostileDropsSubscriptions(t *testing.T) {
 			}
 			if e.EventAppeared != nil {
 				got++
-				wantEqual(t, "the next event", e.EventAppeared.OriginalEvent().Position.Commit, got)
+				wantEqual(t, "the next event", e.EventAppeared.OriginalEvent().Position.Commit, got*esdbserver.Stride)
 			}
 		}
 		_ = s.Close()

@@ -45,12 +45,17 @@ func (s *streamsService) Read(req *streams.ReadReq, call streams.Streams_ReadSer
 // readStream sends up to limit events of a stream, or says that there is no such stream.
 func (s *streamsService) readStream(o *streams.ReadReq_Options_StreamOptions, backward bool, limit int, out *sender) error {
 	stream := streamName(o.GetStreamIdentifier())
+	if stream == "" {
+		return errThrown
+	}
 	state, err := s.state(out.ctx, stream)
 	switch {
 	case err != nil:
 		return err
 	case state.tombstoned:
 		return streamDeleted(stream)
+	case limit == 0 || o.GetEnd() != nil && !backward:
+		return errStreamRead
 	case stream == usersStream && !state.exists():
 		return s.sendUsers(o, backward, limit, out)
 	case !state.exists():
@@ -61,10 +66,8 @@ func (s *streamsService) readStream(o *streams.ReadReq_Options_StreamOptions, ba
 	switch {
 	case err != nil:
 		return err
-	case o.GetEnd() != nil && backward:
+	case o.GetEnd() != nil:
 		read.From = eventstore.Last
-	case limit == 0 || o.GetEnd() != nil:
-		return nil
 	}
 	return s.sendVisible(stream, state, read, limit, out)
 }
@@ -117,18 +120,27 @@ func (s *streamsService) readAll(o *streams.ReadReq_Options_AllOptions, f filter
 	if err != nil {
 		return err
 	}
-	from := o.GetPosition().GetCommitPosition()
-	if o.GetEnd() != nil {
-		from = head.Commit + 1
+	from, begins := asked(o.GetPosition().GetCommitPosition())
+	end := position(head.Commit + 1)
+	if o.GetEnd() != nil || o.GetPosition().GetCommitPosition() == beyondAll {
+		from, begins = end, true
 	}
 	read := eventstore.LogRead{Direction: eventstore.Direction(backward), Filter: f.store}
 	switch {
-	case limit == 0, backward && from == 0, !backward && from > head.Commit:
+	case o.GetPosition().GetPreparePosition() > o.GetPosition().GetCommitPosition():
+		return errThrown
+	case backward && end.Before(from):
+		return errAllRead
+	case !backward && !from.Before(end): // also inside what is not written yet
 		return nil
-	case backward && from <= head.Commit:
-		read.After = position(from)
-	case !backward && from > 0:
-		read.After = position(from - 1)
+	case !begins:
+		return errAllInside
+	case limit == 0, backward && from.IsZero():
+		return nil
+	case backward && from != end:
+		read.After = from
+	case !backward && !from.IsZero():
+		read.After = position(from.Commit - 1)
 	}
 	for e, err := range s.store.ReadAll(out.ctx, read) {
 		if err != nil {
@@ -173,7 +185,7 @@ func (o *sender) event(e eventstore.Event) error {
 	}
 	read.Position = &streams.ReadResp_ReadEvent_NoPosition{NoPosition: &shared.Empty{}}
 	if !e.Position.IsZero() {
-		read.Position = &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Position.Commit}
+		read.Position = &streams.ReadResp_ReadEvent_CommitPosition{CommitPosition: served(e.Position)}
 	}
 	return o.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Event{Event: read}})
 }
@@ -186,7 +198,7 @@ func (o *sender) notFound(stream string) error {
 
 func (o *sender) sendCheckpoint(at eventstore.Position) error {
 	return o.call.Send(&streams.ReadResp{Content: &streams.ReadResp_Checkpoint_{
-		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: at.Commit, PreparePosition: at.Prepare},
+		Checkpoint: &streams.ReadResp_Checkpoint{CommitPosition: served(at), PreparePosition: served(at)},
 	}})
 }
 

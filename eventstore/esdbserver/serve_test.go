@@ -23,7 +23,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func openStore(t testing.TB) *embedded.Store {
 	t.Helper()
-	store, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 1 << 20, CacheBytes: 1 << 20})
+	store, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Logger: quiet, MemTableBytes: 16 << 20, CacheBytes: 1 << 20, AppendBytesMax: 1<<20 - 1})
 	if err != nil {
 		t.Fatal(err)
 	}

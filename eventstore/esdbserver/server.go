@@ -38,7 +38,7 @@ var ErrExposed = errors.New("an address beyond this machine needs TLS and users"
 // Server answers EventStoreDB's protocol from an embedded store. Make it with New. All methods may be called
 // concurrently.
 type Server struct {
-	store   eventstore.Store
+	store   eventstore.Indexed
 	options Options
 	id      uuid.UUID // of this node, for gossip
 	started time.Time
@@ -48,7 +48,7 @@ type Server struct {
 }
 
 // New makes a server for a store, which stays the caller's to close, after Serve has returned.
-func New(store eventstore.Store, options Options) *Server {
+func New(store eventstore.Indexed, options Options) *Server {
 	options = options.withDefaults()
 	return &Server{
 		store:   store,

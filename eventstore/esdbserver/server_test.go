@@ -20,7 +20,7 @@ func TestAppendRepeatsAndConflicts(t *testing.T) {
 	first := notes(0, 3)
 	a := mustAppend(t, client, "s", esdb.NoStream{}, first...)
 	wantEqual(t, "revision", a.NextExpectedVersion, 2)
-	wantEqual(t, "position", a.CommitPosition, 3)
+	wantEqual(t, "position", a.CommitPosition, 3*esdbserver.Stride)
 	again := mustAppend(t, client, "s", esdb.NoStream{}, first...)
 	wantEqual(t, "a repetition", again, a)
 	mustAppend(t, client, "s", esdb.Revision(2), note(3))
@@ -39,9 +39,9 @@ func TestAppendRepeatsAndConflicts(t *testing.T) {
 func TestAppendTakesWhatIsNotTooMuch(t *testing.T) {
 	client, _ := start(t, esdbserver.Options{})
 	big := note(0)
-	big.Data = make([]byte, eventstore.AppendBytesMax)
+	big.Data = make([]byte, eventstore.AppendBytesMax-2*len(big.EventType)-len(big.Metadata))
 	mustAppend(t, client, "s", esdb.NoStream{}, big)
-	big.Data = append(big.Data, 1)
+	big.Data = make([]byte, 1<<20)
 	_, err := client.AppendToStream(context10(t), "s", esdb.AppendToStreamOptions{}, big)
 	if err == nil {
 		t.Error("too large an append was taken")
@@ -74,7 +74,9 @@ func TestReadStreamBothWays(t *testing.T) {
 func TestReadAllBothWays(t *testing.T) {
 	client, _ := start(t, esdbserver.Options{})
 	mustAppend(t, client, "s", esdb.NoStream{}, notes(0, 5)...)
-	at := func(n uint64) esdb.Position { return esdb.Position{Commit: n, Prepare: n} }
+	at := func(n uint64) esdb.Position {
+		return esdb.Position{Commit: n * esdbserver.Stride, Prepare: n * esdbserver.Stride}
+	}
 	for _, c := range []struct {
 		name string
 		from esdb.AllPosition
@@ -84,7 +86,7 @@ func TestReadAllBothWays(t *testing.T) {
 		{"from the start", esdb.Start{}, esdb.Forwards, []string{"0", "1", "2"}},
 		{"from a position on", at(4), esdb.Forwards, []string{"3", "4"}},
 		{"from the end on", esdb.End{}, esdb.Forwards, nil},
-		{"far after the end", at(1 << 63), esdb.Forwards, nil},
+		{"far after the end", at(1 << 50), esdb.Forwards, nil},
 		{"from the end back", esdb.End{}, esdb.Backwards, []string{"4", "3", "2"}},
 		{"before a position", at(3), esdb.Backwards, []string{"1", "0"}},
 		{"before the start", esdb.Start{}, esdb.Backwards, nil},

@@ -19,9 +19,18 @@ func (s *streamsService) followAll(o *streams.ReadReq_Options_AllOptions, f filt
 	if err != nil {
 		return err
 	}
-	after := position(o.GetPosition().GetCommitPosition())
-	if o.GetEnd() != nil {
-		after = head
+	after, begins := asked(o.GetPosition().GetCommitPosition())
+	switch {
+	case o.GetEnd() != nil:
+		after, begins = head, true
+	case o.GetPosition().GetPreparePosition() > o.GetPosition().GetCommitPosition():
+		return errThrown
+	case head.Before(after): // silence until the log has grown past it
+		return s.follow(follower{sender: out, after: head, silent: after, filter: f.store, pass: func(e eventstore.Event) bool {
+			return after.Before(e.Position) && f.pass(e)
+		}})
+	case !begins:
+		return errFollowedInside
 	}
 	return s.follow(follower{sender: out, after: after, filter: f.store, interval: f.interval, pass: f.pass})
 }
@@ -94,6 +103,7 @@ type follower struct {
 	ends     func(e eventstore.Event) error // says that the subscription is over with this event, nil: never
 	interval uint64                         // of checkpoints, see filter; 0: none
 	live     bool                           // the client was told that it has caught up
+	silent   eventstore.Position            // nothing is said before it but that once; zero: no such place
 	told     eventstore.Position            // of the last checkpoint
 }
 
@@ -142,6 +152,9 @@ func (s *streamsService) dropped(ctx context.Context, err error) error {
 
 // forward sends a batch, and what it means for the client's position.
 func (s *streamsService) forward(f *follower, batch eventstore.Batch) error {
+	if f.live && batch.Position.Before(f.silent) {
+		return nil
+	}
 	if f.live && !batch.CaughtUp {
 		f.live = false
 		if err := f.fellBehind(); err != nil {

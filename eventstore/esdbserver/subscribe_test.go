@@ -21,7 +21,7 @@ func heard(t *testing.T, s *esdb.Subscription, n int) (all []string) {
 		case e.EventAppeared != nil:
 			all = append(all, string(e.EventAppeared.OriginalEvent().Data))
 		case e.CheckPointReached != nil:
-			all = append(all, place(e.CheckPointReached.Commit).String()+"!")
+			all = append(all, place(e.CheckPointReached.Commit/esdbserver.Stride).String()+"!")
 		case e.CaughtUp != nil:
 			all = append(all, "caught up")
 		case e.SubscriptionDropped != nil:
@@ -34,7 +34,7 @@ func heard(t *testing.T, s *esdb.Subscription, n int) (all []string) {
 func TestSubscribeToAll(t *testing.T) {
 	client, _ := start(t, esdbserver.Options{})
 	mustAppend(t, client, "s", esdb.NoStream{}, notes(0, 3)...)
-	s, err := client.SubscribeToAll(context10(t), esdb.SubscribeToAllOptions{From: esdb.Position{Commit: 1, Prepare: 1}})
+	s, err := client.SubscribeToAll(context10(t), esdb.SubscribeToAllOptions{From: esdb.Position{Commit: esdbserver.Stride, Prepare: esdbserver.Stride}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,8 @@ func newEvent(m proposed) (eventstore.NewEvent, error) {
 	switch {
 	case m.GetMetadata()[contentTypeKey] == "":
 		return e, invalid("an event has no " + contentTypeKey)
+	case e.Type == "":
+		return e, errThrown
 	case e.Type == tombstoneType:
 		return e, invalid("events of type " + tombstoneType + " are made by Tombstone only")
 	}
@@ -106,8 +108,8 @@ func recordedEvent(e eventstore.Event, textIDs bool) *streams.ReadResp_ReadEvent
 		Id:               id(e.ID),
 		StreamIdentifier: identifier(e.Stream),
 		StreamRevision:   number,
-		PreparePosition:  e.Position.Prepare,
-		CommitPosition:   e.Position.Commit,
+		PreparePosition:  served(e.Position),
+		CommitPosition:   served(e.Position),
 		Metadata: map[string]string{
 			typeKey:        e.Type,
 			contentTypeKey: content,

@@ -32,7 +32,12 @@ func (n *node) write(ctx context.Context, stream string, expected expectation, e
 			return written{}, &wrongVersion{stream, expected, state.visibleLast()}
 		}
 		if len(events) == 0 {
-			return written{revision: state.visibleLast()}, nil
+			return n.nothing(ctx, state)
+		}
+		if !expected.exact() && !n.trouble.forgets() {
+			if w, found, err := n.held(ctx, stream, events); found || err != nil {
+				return w, err
+			}
 		}
 		w, err := n.writeAfter(ctx, stream, expected, after, state, events)
 		if conflict := (*eventstore.Conflict)(nil); errors.As(err, &conflict) {
@@ -43,6 +48,33 @@ func (n *node) write(ctx context.Context, stream string, expected expectation, e
 		}
 		return w, err
 	}
+}
+
+// nothing answers an append of no events: with the end of the log, and 0 for a stream that does not exist.
+func (n *node) nothing(ctx context.Context, state streamState) (written, error) {
+	head, err := n.store.Head(ctx)
+	return written{revision: max(0, state.visibleLast()), position: head}, err
+}
+
+// held finds events that a stream holds already, by the id of the first: whoever does not say where they belong is told
+// where they are.
+func (n *node) held(ctx context.Context, stream string, events []eventstore.NewEvent) (written, bool, error) {
+	first, found, err := n.store.Find(ctx, events[0].ID)
+	if err != nil || !found || first.Stream != stream {
+		return written{}, false, err
+	}
+	w, i := written{}, 0
+	for e, err := range n.store.ReadStream(ctx, stream, eventstore.StreamRead{From: first.Revision, Limit: len(events)}) {
+		if err != nil {
+			return written{}, false, err
+		}
+		if e.ID != events[i].ID {
+			return written{}, false, nil
+		}
+		w = written{e.Revision, e.Position}
+		i++
+	}
+	return w, i == len(events), nil
 }
 
 // writeAfter appends events after a revision. A conflict is about the stream or, if it is deleted, its metadata.

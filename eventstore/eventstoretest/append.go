@@ -233,7 +233,7 @@ var limitTests = []subtest{
 	}},
 	{name: "allow what is just within them", run: func(f *fixture) {
 		big := event(strings.Repeat("t", eventstore.TypeNameMax))
-		big.Data, big.Metadata = make([]byte, eventstore.EventBytesMax-10), make([]byte, 10)
+		big.Data, big.Metadata = make([]byte, eventstore.AppendBytesMax-10-2*eventstore.TypeNameMax), make([]byte, 10)
 		f.append(f.stream(1), eventstore.NoStream, big)
 		f.append(f.stream(2), eventstore.NoStream, events(eventstore.AppendMax)...)
 		if got := f.read(f.stream(1))[0]; len(got.Data) != len(big.Data) || got.Type != big.Type {
@@ -285,8 +285,8 @@ func badAppends(stream string) []badAppend {
 		{"no type", stream, none, with(func(e *eventstore.NewEvent) { e.Type = "" })},
 		{"long type", stream, none, with(func(e *eventstore.NewEvent) { e.Type = strings.Repeat("t", eventstore.TypeNameMax+1) })},
 		{"zero byte in type", stream, none, with(func(e *eventstore.NewEvent) { e.Type = "a\x00b" })},
-		{"large event", stream, none, with(func(e *eventstore.NewEvent) { e.Data = make([]byte, eventstore.EventBytesMax+1) })},
-		{"large metadata", stream, none, with(func(e *eventstore.NewEvent) { e.Metadata = make([]byte, eventstore.EventBytesMax) })},
+		{"large event", stream, none, with(func(e *eventstore.NewEvent) { e.Data = make([]byte, eventstore.AppendBytesMax) })},
+		{"large metadata", stream, none, with(func(e *eventstore.NewEvent) { e.Metadata = make([]byte, eventstore.AppendBytesMax) })},
 		{"large append", stream, none, func() []eventstore.NewEvent {
 			list := events(5)
 			for i := range list {

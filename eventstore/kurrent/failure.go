@@ -26,6 +26,20 @@ type wrongRevision struct{ err error }
 
 func (w *wrongRevision) Error() string { return w.err.Error() }
 
+// errPosition is the server's refusal of a position: this log has no event there, and has had none since it was made or
+// put in the place of another. It does not go away by itself.
+var errPosition = fmt.Errorf("%w: no event of this log begins at that position", eventstore.ErrInvalid)
+
+// errBeyondEnd is the server's refusal to read backward from a position after its end.
+var errBeyondEnd = errors.New("the position is after the end of the log")
+
+// refusedPositions are what servers say about positions, in the only form in which they tell it.
+var refusedPositions = map[string]error{
+	"Unexpected ReadAllResult: InvalidPosition": errPosition,
+	"Trying to read from an invalid position.":  errPosition,
+	"Unexpected ReadAllResult: Error":           errBeyondEnd,
+}
+
 // errNoStream is the server's word for a stream without events.
 var errNoStream = errors.New("the stream does not exist")
 
@@ -78,6 +92,9 @@ func judgeStatus(err error) error {
 	var known *esdb.Error
 	if errors.As(err, &known) && known.Err() != nil {
 		inner = known.Err()
+	}
+	if refused, known := refusedPositions[status.Convert(inner).Message()]; known {
+		return refused
 	}
 	switch status.Code(inner) {
 	case codes.Unauthenticated:

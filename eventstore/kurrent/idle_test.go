@@ -42,7 +42,7 @@ func TestAnIdleSubscriptionStaysAlive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Position != a.Position {
+	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Position != served(a.Position) {
 		t.Fatalf("got %+v, %v", b, err)
 	}
 	t.Logf("after %v of silence an event took %v", idle, time.Since(begin))

@@ -2,6 +2,7 @@ package kurrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -45,6 +46,9 @@ func (s *Store) At(ctx context.Context, position eventstore.Position) (found eve
 	err = s.try(ctx, func(l *link) (bool, error) {
 		found, is = eventstore.Event{}, false
 		for e, err := range s.page(ctx, l, logPage(position, eventstore.Forward, 1)) {
+			if errors.Is(err, errPosition) {
+				return false, nil
+			}
 			if err != nil {
 				return false, err
 			}
@@ -161,6 +165,10 @@ func (r *logReader) back(ctx context.Context, l *link) (progress bool, err error
 	for {
 		got, count := 0, r.count()
 		for e, err := range r.store.page(ctx, l, logPage(r.next, eventstore.Backward, count)) {
+			if errors.Is(err, errBeyondEnd) && !r.next.IsZero() { // all that there is stands before it
+				r.next = eventstore.Position{}
+				return r.back(ctx, l)
+			}
 			if err != nil {
 				return progress, err
 			}

@@ -117,7 +117,9 @@ func (f *subscription) Next(ctx context.Context) (eventstore.Batch, error) {
 		if b, ok := f.batch(ctx); ok {
 			return b, nil
 		}
-		f.wait(ctx)
+		if f.final == nil {
+			f.wait(ctx)
+		}
 	}
 }
 

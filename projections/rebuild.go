@@ -102,8 +102,13 @@ func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	if err != nil {
 		return err
 	}
+	w.rangeSize = catchUpPositions
 	return w.fill(ctx, store, head, progress)
 }
+
+// catchUpPositions is rangePositions for a read model that is served: what it lacks are the latest days mostly, or what was
+// imported in the order of time, so smaller ranges make hardly more changes, and a million sales take little memory.
+const catchUpPositions = 1 << 18
 
 // fillEvents is how many events a rebuild folds before it stores them: enough that most lines of a product meet in
 // memory, few enough for a small machine.

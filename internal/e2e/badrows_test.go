@@ -42,6 +42,8 @@ func TestImportRefusesBadRows(t *testing.T) {
 		lines := []string{badHeader, fmt.Sprintf(goodRow, "first"), fmt.Sprintf(goodRow, "second"), row, fmt.Sprintf(goodRow, "last")}
 		in.refusesFile(t, what, strings.Join(lines, "\n"), "line 6")
 	}
+	many := badHeader + strings.Repeat("\n"+rows["no price"], 150) + "\n" + rows["quantity 0"]
+	in.refusesFile(t, "many bad rows", many, "151 faults", "line 2, column unit_price", "line 101, column unit_price", "and 51 more")
 	in.refusesFile(t, "no quantity column", strings.Replace(badHeader, "quantity", "number", 1)+"\n", "line 1")
 	in.refusesFile(t, "empty", "", "line 1")
 	if entries := in.logEntries(); entries != "0" {
@@ -57,14 +59,14 @@ func TestImportRefusesBadRows(t *testing.T) {
 	}
 }
 
-func (in *installation) refusesFile(t *testing.T, what, content, line string) {
+func (in *installation) refusesFile(t *testing.T, what, content string, words ...string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), what+".csv")
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := &salesFile{path: path}
-	if o := in.refused(f.importArgs(), line); o.stdout != "" {
+	if o := in.refused(f.importArgs(), words...); o.stdout != "" {
 		t.Errorf("%s: %q on standard output", what, o.stdout)
 	}
 }

@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -45,6 +49,66 @@ func TestImport(t *testing.T) {
 		in.importNothing(t, file, first)
 		file.check(t, in, first.StoreID)
 	})
+	t.Run("event store", func(t *testing.T) {
+		small := writeSales(t, 3, 300)
+		in := install(t, eventStore(t)...)
+		first := in.importWhole(t, small)
+		in.importNothing(t, small, first)
+		in.serve()
+		small.check(t, in, first.StoreID)
+	})
+}
+
+// TestSecondImportWithOtherFlags: what was imported is there, whatever is said of how it was paid, or if nothing is said.
+func TestSecondImportWithOtherFlags(t *testing.T) {
+	file := writeSales(t, 4, 50)
+	in := install(t)
+	first := in.importWhole(t, file)
+	before := in.logEntries()
+	again := []string{"import", "sales", file.path, "--new-store", "Little Italy", "--owner", "anna"}
+	for _, flags := range [][]string{nil, {"--payment-method", "CASH"}, {"--payment-method", "CARD", "--card-company", "S"}} {
+		is := readImported(t, in.succeed(append(again, flags...)...))
+		if want := (imported{first.StoreID, 0, 0, first.Orders, 0, "USD"}); is != want {
+			t.Errorf("with %v: %+v, want %+v", flags, is, want)
+		}
+	}
+	in.refused(append(again, "--currency", "EUR"), "the store has another currency")
+	if now := in.logEntries(); now != before {
+		t.Errorf("%s entries, before %s", now, before)
+	}
+}
+
+// importMemoryMax is what an import may take, in KiB, however many orders it has.
+const importMemoryMax = 300 << 10
+
+// TestImportTakesLittleMemory imports a hundred thousand orders, whose rows are far from each other.
+func TestImportTakesLittleMemory(t *testing.T) {
+	const orders = 100_000
+	path := filepath.Join(t.TempDir(), "sales.csv")
+	var text strings.Builder
+	text.WriteString("order_id,ordered_at,product_code,product_name,category,quantity,unit_price\n")
+	first := time.Date(2020, 1, 1, 8, 0, 0, 0, time.UTC)
+	for n := range 2 * orders {
+		id := n % orders
+		at := first.Add(time.Duration(id*7919%orders) * 10 * time.Minute)
+		fmt.Fprintf(&text, "%d,%s,p%d,Product %d,Category %d,1,%d.25\n", id, at.Format("2006-01-02T15:04:05"), n%50, n%50, n%5, n%40)
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := install(t).command(t.Context(), "import", "sales", path, "--new-store", "Large", "--owner", "anna", "--currency", "USD")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := readImported(t, string(out)); is.Orders != orders || is.Lines != 2*orders {
+		t.Errorf("imported %+v", is)
+	}
+	took := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	t.Logf("%d MiB", took>>10)
+	if took > importMemoryMax {
+		t.Errorf("it took %d MiB", took>>10)
+	}
 }
 
 // importWhole imports a file that was not imported before.

@@ -107,10 +107,17 @@ func (in *installation) startImport(f *salesFile) *process {
 // importRest imports what is missing of a file.
 func (in *installation) importRest(t *testing.T, f *salesFile) {
 	t.Helper()
-	is := readImported(t, in.succeed(f.importArgs()...))
+	if list := in.succeed("import", "list"); strings.Count(list, "UNFINISHED") != 1 || !strings.Contains(in.succeed("verify"), "is unfinished") {
+		t.Errorf("an import that was killed is not told as unfinished: %s", list)
+	}
+	// Without the flags: the store is there, and the import goes on as it began.
+	is := readImported(t, in.succeed("import", "sales", f.path, "--new-store", "Little Italy", "--owner", "anna"))
 	t.Logf("%d of %d orders had been imported before", is.Skipped, len(f.book))
 	if is.Orders+is.Skipped != len(f.book) {
 		t.Errorf("%d orders imported and %d skipped, want %d in all", is.Orders, is.Skipped, len(f.book))
+	}
+	if list := in.succeed("import", "list"); strings.Contains(list, "UNFINISHED") || strings.Count(list, "ended") != 1 || strings.Contains(in.succeed("verify"), "is unfinished") {
+		t.Errorf("an import that was ended is told as unfinished: %s", list)
 	}
 	if is.Skipped == 0 {
 		t.Error("every import was killed before it had imported anything: this has tested nothing")

@@ -120,7 +120,7 @@ func (i *Import) Run(ctx context.Context, progress func(done, total int)) (Impor
 }
 
 func (i *Import) begin(ctx context.Context) error {
-	return i.put(ctx, imports.Begin{Began: imports.Began{
+	return i.put(ctx, imports.Begin{Import: imports.Began{
 		StoreID: i.of.StoreID, BatchID: i.batchID, Orders: i.added.Orders, Lines: i.added.Lines, Amount: i.added.Amount,
 		Currency: money.Currency(i.of.Currency), Method: i.tender.Method, CardCompany: i.tender.CardCompany,
 		FillsMenu: i.noMenu, At: i.service.moment(),

@@ -102,13 +102,17 @@ func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	if err != nil {
 		return err
 	}
-	w.rangeSize = catchUpPositions
+	w.rangeSize, w.fillMax = catchUpPositions, catchUpEvents
 	return w.fill(ctx, store, head, progress)
 }
 
-// catchUpPositions is rangePositions for a read model that is served: what it lacks are the latest days mostly, or what was
-// imported in the order of time, so smaller ranges make hardly more changes, and a million sales take little memory.
-const catchUpPositions = 1 << 18
+// catchUpPositions and catchUpEvents are rangePositions and fillEvents for a read model that is served: what it lacks are the
+// latest days mostly, or what was imported in the order of time, so smaller batches make hardly more changes, and a million
+// sales take little memory.
+const (
+	catchUpPositions = 1 << 17
+	catchUpEvents    = 5_000
+)
 
 // fillEvents is how many events a rebuild folds before it stores them: enough that most lines of a product meet in
 // memory, few enough for a small machine.
@@ -135,7 +139,7 @@ func (w *writer) fill(ctx context.Context, store eventstore.Store, position even
 }
 
 func (w *writer) fillInOrder(ctx context.Context, store eventstore.Store, to place, progress Progress) error {
-	events := make([]eventstore.Event, 0, fillEvents)
+	events := make([]eventstore.Event, 0, w.fillMax)
 	read := eventstore.LogRead{After: w.at.Position, Filter: eventstore.Filter{Types: w.model.Types}}
 	for e, err := range store.ReadAll(ctx, read) {
 		if err != nil {
@@ -144,7 +148,7 @@ func (w *writer) fillInOrder(ctx context.Context, store eventstore.Store, to pla
 		if to.position.Before(e.Position) {
 			break
 		}
-		if events = append(events, e); len(events) == fillEvents {
+		if events = append(events, e); len(events) == w.fillMax {
 			if err := w.apply(ctx, events, placeOf(e)); err != nil {
 				return err
 			}

@@ -27,6 +27,7 @@ type writer struct {
 	// Where stores are folded apart: how many positions at once, and how many changes they may make.
 	rangeSize  uint64
 	changesMax int
+	fillMax    int // events of a batch, where they are folded in order
 }
 
 // ErrForeign: a read model belongs to another log, or knows more than the log does. Nothing was changed. Point the
@@ -59,7 +60,7 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 	}
 	return &writer{
 		model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, skipped: leaves,
-		rows: newKnownRows(), rangeSize: rangePositions, changesMax: ChangesMax,
+		rows: newKnownRows(), rangeSize: rangePositions, changesMax: ChangesMax, fillMax: fillEvents,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"daybook/domain/money"
@@ -31,7 +32,14 @@ type importSalesCmd struct {
 	CardCompany   string  `help:"Card company, with CARD: K, H or S." placeholder:"X"`
 }
 
+// importGCPercent keeps the memory of an import small. It waits for the disk mostly, so collecting garbage more often costs
+// it little.
+const importGCPercent = 40
+
 func (c *importSalesCmd) Run(p *program) error {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(importGCPercent))
+	}
 	config := c.config(p.log)
 	if !config.LocalSignIn {
 		return errNoLocalSignIn

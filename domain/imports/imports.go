@@ -85,7 +85,7 @@ func Evolve(s State, e Event) State {
 type Command interface{ importCommand() }
 
 // Begin begins an import, or goes on with it.
-type Begin struct{ Began }
+type Begin struct{ Import Began }
 
 // End ends an import.
 type End struct{ At time.Time }
@@ -127,8 +127,8 @@ func Decide(s State, c Command) ([]Event, error) {
 func begin(s State, c Begin) ([]Event, error) {
 	switch {
 	case s.Began.BatchID == "":
-		return []Event{c.Began}, nil
-	case s.Running() && (s.Began.Method != c.Method || s.Began.CardCompany != c.CardCompany):
+		return []Event{c.Import}, nil
+	case s.Running() && (s.Began.Method != c.Import.Method || s.Began.CardCompany != c.Import.CardCompany):
 		return nil, ErrTender.With("this import was begun with %s %s: go on with that", s.Began.Method, s.Began.CardCompany)
 	}
 	return nil, nil

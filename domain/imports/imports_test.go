@@ -36,8 +36,8 @@ var (
 
 // begin is the command to begin it, or to go on with it; with changes how.
 func begin(with func(*imports.Began)) imports.Begin {
-	c := imports.Begin{Began: began}
-	with(&c.Began)
+	c := imports.Begin{Import: began}
+	with(&c.Import)
 	return c
 }
 

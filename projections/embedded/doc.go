@@ -22,7 +22,7 @@
 // manifest), what the mark finds (a target that does not stand where it was seen: files that vanished, an older copy),
 // and what a checksum finds while the sink is in use lead to the same: one line in the log, the files set aside in the
 // folder damaged, and empty read models, which the projections fill from the event log. In use, the sink is unavailable
-// until it is opened again.
+// for that moment.
 //
 // Counters are read, checked and written as they are, under the target's lock. Pebble's merge operator would do without
 // the read, but not without finding out that the field holds no row and the sum no overflow.

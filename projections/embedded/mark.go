@@ -90,8 +90,8 @@ func (s *Sink) saveMark(m mark) error {
 }
 
 func (s *Sink) saveMarkLocked(m mark) error {
-	if s.mark.Damaged {
-		return nil // that stays, until the next Open
+	if s.mark.Damaged && !m.Creating {
+		return nil // that stays until they are made again
 	}
 	err := pebblefs.SaveMark(s.fs, s.dir, markFile, m)
 	if err == nil {
@@ -119,7 +119,7 @@ func (s *Sink) keepMark() {
 			return
 		}
 		if s.enter(context.Background()) != nil {
-			return
+			continue // closed, or made again
 		}
 		err := s.trouble(s.noteReached())
 		s.calls.Done()

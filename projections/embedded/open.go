@@ -67,6 +67,8 @@ func Open(options Options) (*Sink, error) {
 	s := &Sink{
 		dir:     dir,
 		fs:      options.FS,
+		folder:  folder,
+		options: options,
 		log:     options.Logger,
 		locks:   map[projections.Target]chan struct{}{},
 		blocks:  pebblefs.NewBlocks(options.CacheBytes),
@@ -79,7 +81,7 @@ func Open(options Options) (*Sink, error) {
 		s.blocks.Close()
 		return nil, err
 	}
-	if err := s.openData(folder, options); err != nil {
+	if err := s.openData(); err != nil {
 		if s.db != nil {
 			err = errors.Join(err, s.db.Close())
 		}
@@ -92,46 +94,51 @@ func Open(options Options) (*Sink, error) {
 }
 
 // openData opens what is there and makes sure that nothing is missing.
-func (s *Sink) openData(folder string, options Options) error {
-	m, err := s.loadMark(folder)
+func (s *Sink) openData() error {
+	m, err := s.loadMark(s.folder)
 	switch {
 	case err == nil && m.Creating:
-		return s.create(folder, options)
+		return s.create()
 	case err == nil:
-		err = s.reopen(m, folder, options)
+		err = s.reopen(m)
 	}
 	if err == nil || !isDamage(err) {
 		return err
 	}
+	return s.startOver(err)
+}
+
+// startOver makes empty read models where there are damaged ones, and says so.
+func (s *Sink) startOver(cause error) error {
 	if s.db != nil {
-		err = errors.Join(err, s.db.Close())
+		cause = errors.Join(cause, s.db.Close())
 		s.db = nil
 	}
 	s.log.Error("read models are damaged: they are set aside, and made again from the log",
-		"dir", s.dir, "aside", s.fs.PathJoin(s.dir, asideFolder), "cause", strings.ReplaceAll(err.Error(), "\n", " "))
-	return s.create(folder, options)
+		"dir", s.dir, "aside", s.fs.PathJoin(s.dir, asideFolder), "cause", strings.ReplaceAll(cause.Error(), "\n", " "))
+	return s.create()
 }
 
 // create sets aside what is there and makes empty read models. If it does not get to its end, it is begun again.
-func (s *Sink) create(folder string, options Options) error {
+func (s *Sink) create() error {
 	if err := s.saveMark(mark{Format: format, Creating: true}); err != nil {
 		return err
 	}
-	if err := setAside(s.fs, folder, s.fs.PathJoin(s.dir, asideFolder)); err != nil {
+	if err := setAside(s.fs, s.folder, s.fs.PathJoin(s.dir, asideFolder)); err != nil {
 		return err
 	}
-	o := s.pebbleOptions(options)
+	o := s.pebbleOptions(s.options)
 	o.ErrorIfExists = true
-	if err := s.openPebble(folder, o); err != nil {
+	if err := s.openPebble(s.folder, o); err != nil {
 		return err
 	}
 	return s.saveMark(mark{Format: format})
 }
 
-func (s *Sink) reopen(m mark, folder string, options Options) error {
-	o := s.pebbleOptions(options)
+func (s *Sink) reopen(m mark) error {
+	o := s.pebbleOptions(s.options)
 	o.ErrorIfNotExists = true
-	if err := s.openPebble(folder, o); err != nil {
+	if err := s.openPebble(s.folder, o); err != nil {
 		return err
 	}
 	found, err := s.durable()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -25,17 +26,20 @@ type Sink struct {
 	db   *pebble.DB
 	lock *pebble.Lock
 
+	folder  string // of Pebble's files
+	options Options
+
 	blocks *pebblefs.Blocks
 
 	mu      sync.Mutex
 	locks   map[projections.Target]chan struct{} // generation 0: the model's choice of the active one
 	closed  bool
 	cause   error // why it is broken
-	damaged bool  // that is because of damage, not because Pebble has given up
+	damaged bool  // that is because of damage, and passes
 	calls   sync.WaitGroup
 	closing chan struct{} // closed by Close
 	opened  atomic.Bool
-	broken  chan struct{} // closed when Pebble has given up, or damage was found
+	broken  chan struct{} // closed when Pebble has given up
 
 	background sync.WaitGroup
 	flushed    chan struct{} // a flush has ended
@@ -78,25 +82,23 @@ func (s *Sink) Close() error {
 	select {
 	case err := <-ended:
 		return err
-	case <-s.broken:
+	case <-s.broken: // Pebble still has its hands on the files; the lock goes with the process
+		return s.unavailable()
 	}
-	if s.isDamaged() {
-		_ = <-ended
-		return nil // it was said, and the next Open mends it
-	}
-	return s.unavailable() // Pebble still has its hands on the files; the lock goes with the process
 }
 
 // finish waits for all work, brings what was stored to the disk and gives up the directory.
 func (s *Sink) finish() (err error) {
 	s.calls.Wait()
 	s.background.Wait()
-	if !s.isDamaged() {
-		if err = s.db.Flush(); err == nil {
-			err = s.noteReached()
+	if s.db != nil {
+		if !s.isDamaged() {
+			if err = s.db.Flush(); err == nil {
+				err = s.noteReached()
+			}
 		}
+		err = errors.Join(err, s.db.Close())
 	}
-	err = errors.Join(err, s.db.Close())
 	s.blocks.Close()
 	return s.trouble(errors.Join(err, s.lock.Close()))
 }
@@ -139,7 +141,8 @@ func (s *Sink) breakWith(cause error) {
 	}
 }
 
-// breakDamaged makes the sink unavailable until it is opened again: Open then sets aside what is there.
+// breakDamaged makes the sink unavailable until it has set aside what is there. If the process dies before, the next Open
+// does it.
 func (s *Sink) breakDamaged(cause error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,8 +153,40 @@ func (s *Sink) breakDamaged(cause error) error {
 	if err := s.saveMark(mark{Format: format, Damaged: true}); err != nil {
 		s.cause = fmt.Errorf("%w (and the mark that says so cannot be saved: %w)", s.cause, err)
 	}
-	close(s.broken)
+	if !s.closed {
+		s.background.Go(func() { s.heal(cause) })
+	}
 	return fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, s.cause)
+}
+
+const (
+	healPauseMin = 100 * time.Millisecond
+	healPauseMax = 5 * time.Second
+)
+
+// heal puts empty read models where damaged ones are, as soon as no call uses those any more, and tries until it can or
+// the sink is closed.
+func (s *Sink) heal(cause error) {
+	s.calls.Wait()
+	s.opened.Store(false)
+	for pause := healPauseMin; ; pause = min(2*pause, healPauseMax) {
+		err := s.startOver(cause)
+		if err == nil {
+			s.opened.Store(true)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.cause, s.damaged = nil, false
+			return
+		}
+		s.log.Error("read models cannot be made again: trying again", "dir", s.dir, "pause", pause, "error", err.Error())
+		select {
+		case <-time.After(pause):
+		case <-s.closing:
+			return
+		case <-s.broken:
+			return
+		}
+	}
 }
 
 func (s *Sink) isDamaged() bool {

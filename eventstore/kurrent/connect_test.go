@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"daybook/eventstore"
 	"daybook/eventstore/esdbserver"
 	"daybook/eventstore/kurrent"
@@ -237,4 +239,55 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 		t.Errorf("Close took %v", took)
 	}
 	settles(t, math.MaxInt, 0)
+}
+
+// TestAnyAddressWorksAfterABreak: whichever node the address names or prefers, a broken connection is followed by another.
+func TestAnyAddressWorksAfterABreak(t *testing.T) {
+	leader := newServer(t, esdbserver.Options{})
+	leader.options.Members = []string{leader.address}
+	follower := &server{TB: t, log: leader.log, address: "127.0.0.1:0", options: esdbserver.Options{
+		Follower: true, Members: []string{leader.address}, Logger: logger(),
+	}}
+	follower.start()
+	t.Cleanup(follower.down)
+	members := []string{leader.address, follower.address}
+	leader.options.Members, follower.options.Members = members, members
+	down := func() {
+		leader.down()
+		follower.down()
+	}
+	up := func() {
+		leader.start()
+		follower.start()
+	}
+	down()
+	up()
+	for name, url := range map[string]string{
+		"the follower alone":       "esdb://" + follower.address + "?tls=false",
+		"both, a follower first":   "esdb://" + follower.address + "," + leader.address + "?tls=false&nodePreference=follower",
+		"both, the leader first":   "esdb://" + leader.address + "," + follower.address + "?tls=false&nodePreference=leader",
+		"both, whichever is found": "esdb://" + follower.address + "," + leader.address + "?tls=false&nodePreference=random",
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := open(t, kurrent.Options{URL: url, Logger: logger()})
+			ctx := within(t, 15*time.Second)
+			if _, err := store.Identity(ctx); err != nil {
+				t.Fatal(err)
+			}
+			stream := "tab-s-" + strings.ReplaceAll(uuid.NewString(), "-", "")
+			for n := range 3 {
+				if n > 0 {
+					down()
+					if _, err := store.Head(within(t, 200*time.Millisecond)); err == nil {
+						t.Fatal("the log answers while no server runs")
+					}
+					up()
+				}
+				_, err := store.Append(ctx, stream, eventstore.Revision(n-1), []eventstore.NewEvent{event("x")})
+				if err != nil {
+					t.Fatalf("append %d: %v", n, err)
+				}
+			}
+		})
+	}
 }

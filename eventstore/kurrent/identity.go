@@ -48,7 +48,7 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 func (s *Store) makeIdentity(ctx context.Context) (identity string, err error) {
 	read := func() error {
 		return s.try(ctx, func(l *link) (bool, error) {
-			identity, err = s.readIdentity(ctx, l)
+			identity, err = s.readIdentity(ctx, l, true)
 			return false, err
 		})
 	}
@@ -73,9 +73,9 @@ func (s *Store) makeIdentity(ctx context.Context) (identity string, err error) {
 	return identity, nil
 }
 
-// readIdentity returns "" if the log has none.
-func (s *Store) readIdentity(ctx context.Context, l *link) (string, error) {
-	for e, err := range s.page(ctx, l, streamPage(identityStream, eventstore.StreamRead{Fresh: true}, 1)) {
+// readIdentity returns "" if the log has none, as far as the node knows, which is the leader if it shall be fresh.
+func (s *Store) readIdentity(ctx context.Context, l *link, fresh bool) (string, error) {
+	for e, err := range s.page(ctx, l, streamPage(identityStream, eventstore.StreamRead{Fresh: fresh}, 1)) {
 		if err != nil {
 			return "", err
 		}
@@ -89,7 +89,8 @@ func (s *Store) readIdentity(ctx context.Context, l *link) (string, error) {
 }
 
 // sameLog closes a link to a server that holds another log than before: what is known of positions would be wrong
-// there. It can tell once the identity was asked for.
+// there. It can tell once the identity was asked for. Whichever node the link has found may tell: a follower that is
+// asked for what only the leader may say would send the link away before it was used.
 func (s *Store) sameLog(ctx context.Context, l *link) error {
 	s.mu.Lock()
 	known := s.identity
@@ -97,7 +98,7 @@ func (s *Store) sameLog(ctx context.Context, l *link) error {
 	if known == "" {
 		return nil
 	}
-	found, err := s.readIdentity(ctx, l)
+	found, err := s.readIdentity(ctx, l, false)
 	if err == nil && found != known {
 		err = fmt.Errorf("%w: the server holds another log, %q instead of %q", eventstore.ErrUnavailable, found, known)
 		l.kill(err)

@@ -34,7 +34,7 @@ type importSalesCmd struct {
 
 // importGCPercent keeps the memory of an import small. It waits for the disk mostly, so collecting garbage more often costs
 // it little.
-const importGCPercent = 40
+const importGCPercent = 60
 
 func (c *importSalesCmd) Run(p *program) error {
 	if os.Getenv("GOGC") == "" {

@@ -28,13 +28,11 @@ func Verify(ctx context.Context, store eventstore.Store, sink, scratch Sink, mod
 	return compareWith(ctx, store, sink, w, served, progress)
 }
 
-// compareServed compares a writer's target with the served one of the same sink, unless that one is of another log.
+// compareServed compares a writer's target with the served one of the same sink, unless that one is of another log, or
+// knows more than this one.
 func compareServed(ctx context.Context, store eventstore.Store, w *writer, served Target, progress Progress) (Report, error) {
-	at, err := w.sink.Checkpoint(ctx, served)
-	if err == nil {
-		err = belongs(ctx, store, w.sink, served, at)
-	}
-	if errors.Is(err, ErrForeign) || err == nil && (at.Log == "" || at.Version != w.model.Version) {
+	at, err := standing(ctx, store, w.sink, served)
+	if errors.Is(err, ErrForeign) || errors.Is(err, ErrOlder) || err == nil && (at.Log == "" || at.Version != w.model.Version) {
 		return Report{Model: w.model.Name}, nil
 	}
 	if err != nil {

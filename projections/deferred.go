@@ -9,47 +9,88 @@ import (
 	"time"
 )
 
-// Deferred is a sink that need not be reachable yet: until it could be opened, everything says ErrSinkUnavailable.
+// Deferred is a sink that need not be reachable yet: until it could be opened, everything says ErrSinkUnavailable. One
+// that breaks for good is opened again.
 type Deferred struct {
 	name  string
-	ready chan struct{} // closed once opening ended
+	tried chan struct{} // closed once opening was tried
+	ready chan struct{} // closed once it was opened, or cannot be
+	over  chan struct{} // closed when nothing is opened any more
 	stop  context.CancelFunc
 
 	mu   sync.Mutex
-	sink Sink  // nil until opened
+	sink Sink  // nil while not open
 	last error // why it is not open
 }
 
 var _ Sink = (*Deferred)(nil)
 
+// breakable is a sink that tells when it can only be closed and opened again.
+type breakable interface{ Broken() <-chan struct{} }
+
 // Defer opens a sink in the background, and tries again for as long as opening says ErrSinkUnavailable. Any other
 // error is final, and told to fatal.
 func Defer(name string, open func(context.Context) (Sink, error), log *slog.Logger, fatal func(error)) *Deferred {
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &Deferred{name: name, ready: make(chan struct{}), stop: cancel, last: errors.New("not tried yet")}
-	go func() {
-		defer close(d.ready)
-		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
-			sink, err := open(ctx)
-			d.mu.Lock()
-			d.sink, d.last = sink, err
-			d.mu.Unlock()
-			switch {
-			case err == nil || ctx.Err() != nil:
-				return
-			case !errors.Is(err, ErrSinkUnavailable):
-				fatal(err)
-				return
-			}
-			log.Warn("cannot reach "+name+": trying again", "pause", pause, "error", err)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	d := &Deferred{
+		name: name, tried: make(chan struct{}), ready: make(chan struct{}), over: make(chan struct{}), stop: cancel,
+		last: fmt.Errorf("%w: not tried yet", ErrSinkUnavailable),
+	}
+	go d.keep(ctx, open, log, fatal)
 	return d
+}
+
+func (d *Deferred) keep(ctx context.Context, open func(context.Context) (Sink, error), log *slog.Logger, fatal func(error)) {
+	tried, settled := sync.OnceFunc(func() { close(d.tried) }), sync.OnceFunc(func() { close(d.ready) })
+	defer close(d.over)
+	defer settled()
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
+		sink, err := open(ctx)
+		d.set(sink, err)
+		tried()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			settled()
+			if !broke(ctx, sink) {
+				return
+			}
+			err = fmt.Errorf("%w: %s is opened again", ErrSinkUnavailable, d.name)
+			d.set(nil, err)
+			_ = sink.Close() // why it broke was said
+		}
+		if !errors.Is(err, ErrSinkUnavailable) {
+			fatal(err)
+			return
+		}
+		log.Warn("cannot reach "+d.name+": trying again", "pause", pause, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// broke waits until a sink breaks, if it can, and the context has not ended.
+func broke(ctx context.Context, sink Sink) bool {
+	breaks, can := sink.(breakable)
+	if !can {
+		return false
+	}
+	select {
+	case <-breaks.Broken():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (d *Deferred) set(sink Sink, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sink, d.last = sink, err
 }
 
 func (d *Deferred) opened() (Sink, error) {
@@ -125,7 +166,7 @@ func (d *Deferred) Drop(ctx context.Context, t Target) error {
 // Close stops trying, and closes the sink if it was opened.
 func (d *Deferred) Close() error {
 	d.stop()
-	<-d.ready
+	<-d.over
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.sink == nil {
@@ -134,6 +175,14 @@ func (d *Deferred) Close() error {
 	sink := d.sink
 	d.sink, d.last = nil, errors.New("closed")
 	return sink.Close()
+}
+
+// Tried returns once opening the sink was tried, or the context ended.
+func (d *Deferred) Tried(ctx context.Context) {
+	select {
+	case <-d.tried:
+	case <-ctx.Done():
+	}
 }
 
 // Wait returns once the sink was opened, or opening failed for good, or the context ended.

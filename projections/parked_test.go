@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -126,7 +127,10 @@ func TestSkippingLasts(t *testing.T) {
 // checkLeftOut reads what the counters of a store lack.
 func checkLeftOut(t *testing.T, log eventstore.Store, sink projections.Sink, storeID string, want projections.LeftOut) {
 	t.Helper()
-	got, err := projections.NewRemoteReader(projections.Counters, sink).LeftOut(t.Context(), eventstore.Position{}, storeID)
+	if err := projections.CatchUp(t.Context(), log, sink, projections.Counters, quiet, noProgress); err != nil {
+		t.Fatal(err) // a reader waits for the end of the log
+	}
+	got, err := projections.NewRemoteReader(projections.Counters, sink, log, time.Now).LeftOut(t.Context(), eventstore.Position{}, storeID)
 	if err != nil || got != want {
 		t.Errorf("store %s lacks %+v, %v; want %+v", storeID, got, err, want)
 	}

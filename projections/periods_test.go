@@ -31,7 +31,7 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 	log := newLog(t)
 	sink := &countingSink{Sink: newSink(t)}
 	w := newWorld(t, log, 31)
-	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink), projections.PeriodsBytes)
+	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink, log, time.Now), projections.PeriodsBytes)
 	const partition = "s1|MONTH|2024-11-01"
 	read := func() projections.PeriodFigures {
 		t.Helper()

@@ -20,19 +20,25 @@ func notCurrent(s Status) error {
 	return fmt.Errorf("%w: %s is at position %s", ErrNotCurrent, s.Model, s.Seen)
 }
 
-// Reader answers from one read model. It never gives a figure that is older than what this process has shown before:
-// where a sink lost data, it waits for it to be back, until its context ends.
+// Reader answers from one read model. It never gives a figure that is older than what this process has shown before, or
+// that is not of this log: where a sink lost data, it waits for it to be back, until its context ends.
 type Reader struct {
 	model  string
 	sink   Sink
 	runner *Runner // nil if another process runs the projection
+	remote *remote // nil if this process does
 }
 
 // NewReader reads what a runner of this process keeps up to date.
-func NewReader(r *Runner) *Reader { return &Reader{r.Model.Name, r.Sink, r} }
+func NewReader(r *Runner) *Reader {
+	return &Reader{model: r.Model.Name, sink: r.Sink, runner: r}
+}
 
-// NewRemoteReader reads what another process keeps up to date.
-func NewRemoteReader(m Model, sink Sink) *Reader { return &Reader{model: m.Name, sink: sink} }
+// NewRemoteReader reads what another process keeps up to date. The clock decides only how often the reader makes sure
+// that what is served is of this log.
+func NewRemoteReader(m Model, sink Sink, store eventstore.Store, now func() time.Time) *Reader {
+	return &Reader{model: m.Name, sink: sink, remote: &remote{model: m, sink: sink, store: store, now: now}}
+}
 
 // Get returns the named fields of a partition, those that exist, once the read model includes a position.
 // Error: ErrNotCurrent.
@@ -67,7 +73,8 @@ func (r *Reader) read(ctx context.Context, at eventstore.Position, read func(Tar
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
 		}
-		if !is.Position.Before(least) {
+		if is.follows(least) {
+			r.shown(is)
 			return nil
 		}
 		if r.runner != nil {
@@ -83,14 +90,23 @@ func (r *Reader) read(ctx context.Context, at eventstore.Position, read func(Tar
 }
 
 // served returns the target to read, and the checkpoint that it must have reached at least.
-func (r *Reader) served(ctx context.Context, at eventstore.Position) (Target, eventstore.Position, error) {
+func (r *Reader) served(ctx context.Context, at eventstore.Position) (Target, Checkpoint, error) {
 	if r.runner != nil {
 		target, status, err := r.runner.wait(ctx, at)
-		return target, status.Persisted.Position, err
+		return target, status.Persisted, err
 	}
-	target, err := active(ctx, r.sink, r.model)
+	target, least, err := r.remote.served(ctx)
 	if err != nil {
-		err = fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
+		return target, least, fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
 	}
-	return target, at, err
+	if least.Position.Before(at) {
+		least = Checkpoint{Log: least.Log, Version: least.Version, Position: at}
+	}
+	return target, least, nil
+}
+
+func (r *Reader) shown(is Checkpoint) {
+	if r.remote != nil {
+		r.remote.shown(is)
+	}
 }

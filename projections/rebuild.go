@@ -17,6 +17,8 @@ type Report struct {
 	Entries    int                 // how many fields the fresh fold has
 	Compared   bool                // false if there was nothing of this log to compare with
 	Difference string              // the first one found, for people; "" if there is none
+	// Kept says why the generation that was served until now is kept; "" if it is not. See ErrOlder.
+	Kept string
 }
 
 // Progress is told how far a long work is: positions done, of the total. The total may grow.
@@ -26,12 +28,19 @@ type Progress func(done, total uint64)
 // compares the two as of one position, and then serves the new one. The old one stays until the next rebuild, so that
 // Rollback can go back to it. A difference is reported, and does not keep the new one from being served: the log is
 // right. Rebuilding may go on while the read model is served, by this process or others.
+//
+// Where the log is an older copy of what the served generation was made of, there is nothing to compare, and that
+// generation is kept.
 func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) (Report, error) {
 	served, err := active(ctx, sink, model.Name)
 	if err != nil {
 		return Report{}, err
 	}
-	next, err := nextGeneration(ctx, sink, served)
+	older, err := setAside(ctx, store, sink, served)
+	if err != nil {
+		return Report{}, err
+	}
+	next, err := nextGeneration(ctx, store, sink, served)
 	if err != nil {
 		return Report{}, err
 	}
@@ -42,6 +51,9 @@ func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	report, err := compareServed(ctx, store, w, served, progress)
 	if err != nil {
 		return report, err
+	}
+	if older != nil {
+		report.Kept = older.Error()
 	}
 	head, err := store.Head(ctx)
 	if err != nil {
@@ -54,8 +66,8 @@ func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model
 }
 
 // nextGeneration makes room for a new generation: what an interrupted rebuild left behind goes, and so does what came
-// before the served one.
-func nextGeneration(ctx context.Context, sink Sink, served Target) (Target, error) {
+// before the served one, unless it is kept.
+func nextGeneration(ctx context.Context, store eventstore.Store, sink Sink, served Target) (Target, error) {
 	generations, err := sink.Generations(ctx, served.Model)
 	if err != nil {
 		return Target{}, err
@@ -63,10 +75,15 @@ func nextGeneration(ctx context.Context, sink Sink, served Target) (Target, erro
 	next := Target{served.Model, served.Generation}
 	for _, g := range generations.All {
 		next.Generation = max(next.Generation, g)
-		if g != served.Generation {
-			if err := sink.Drop(ctx, Target{served.Model, g}); err != nil {
-				return Target{}, err
-			}
+		if g == served.Generation {
+			continue
+		}
+		older, err := setAside(ctx, store, sink, Target{served.Model, g})
+		if err == nil && older == nil {
+			err = sink.Drop(ctx, Target{served.Model, g})
+		}
+		if err != nil {
+			return Target{}, err
 		}
 	}
 	next.Generation++
@@ -76,17 +93,28 @@ func nextGeneration(ctx context.Context, sink Sink, served Target) (Target, erro
 // ErrNoRollback: there is no other generation to go back to.
 var ErrNoRollback = errors.New("there is no earlier generation to go back to")
 
-// Rollback serves the generation before the present one again; it catches up from where it was left.
-func Rollback(ctx context.Context, sink Sink, model Model) error {
+// Rollback serves the generation before the present one again; it catches up from where it was left. One that is not of
+// this log, or knows more than it, is passed over. Error: ErrNoRollback.
+func Rollback(ctx context.Context, store eventstore.Store, sink Sink, model Model) error {
 	generations, err := sink.Generations(ctx, model.Name)
 	if err != nil {
 		return err
 	}
-	earlier := slices.DeleteFunc(generations.All, func(g int) bool { return g >= generations.Active })
-	if len(earlier) == 0 {
-		return fmt.Errorf("%s: %w", model.Name, ErrNoRollback)
+	refused := fmt.Errorf("%s: %w", model.Name, ErrNoRollback)
+	for _, g := range slices.Backward(generations.All) {
+		if g >= generations.Active {
+			continue
+		}
+		_, err := standing(ctx, store, sink, Target{model.Name, g})
+		switch {
+		case err == nil:
+			return sink.Activate(ctx, model.Name, g)
+		case !errors.Is(err, ErrForeign) && !errors.Is(err, ErrOlder):
+			return err
+		}
+		refused = fmt.Errorf("%w; %w", refused, err)
 	}
-	return sink.Activate(ctx, model.Name, slices.Max(earlier))
+	return refused
 }
 
 // CatchUp brings a served read model to the end of the log where no server runs its projection.

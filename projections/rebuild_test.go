@@ -99,10 +99,10 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 	if diff := cmp.Diff(right, contents(t, sink, "counters")); diff != "" {
 		t.Error(diff)
 	}
-	if err := projections.Rollback(t.Context(), sink, model); err != nil || contents(t, sink, "counters") == right {
+	if err := projections.Rollback(t.Context(), log, sink, model); err != nil || contents(t, sink, "counters") == right {
 		t.Errorf("rolled back: %v", err)
 	}
-	if err := projections.Rollback(t.Context(), sink, model); !errors.Is(err, projections.ErrNoRollback) {
+	if err := projections.Rollback(t.Context(), log, sink, model); !errors.Is(err, projections.ErrNoRollback) {
 		t.Errorf("rolled back again: %v", err)
 	}
 }

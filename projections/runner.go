@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"daybook/eventstore"
@@ -20,8 +21,13 @@ type Runner struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	writer  *writer   // nil until started
-	checked time.Time // when the sink was last asked whether it stands where the writer left it
+	// OnOlder, if not nil, is told when the log turns out to be an older copy, instead of the runner's log. Set it
+	// before the runner starts.
+	OnOlder func(*OlderLog)
+
+	writer  *writer     // nil until started
+	checked time.Time   // when the sink was last asked whether it stands where the writer left it
+	suspect atomic.Bool // a reader saw that it does not
 
 	mu     sync.Mutex
 	status Status
@@ -70,26 +76,47 @@ func (r *Runner) Stats() cache.Stats {
 }
 
 // start reads where the sink stands and returns the position to follow the log from. A read model that an older
-// version of the program made is rebuilt first.
+// version of the program made is rebuilt first, and so is one that knows more than the log, beside which the new one is
+// built.
 func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
+	r.suspect.Store(false)
 	err := r.open(ctx)
-	if err == nil && r.writer.at.Log != "" && r.writer.at.Version != r.Model.Version {
+	switch {
+	case errors.Is(err, ErrOlder) && !errors.Is(err, ErrForeign):
+		_ = r.failed(err) // nobody may read it while the new one is built
+		r.tellOlder(err)
+		err = r.rebuild(ctx)
+	case err == nil && r.writer.at.Log != "" && r.writer.at.Version != r.Model.Version:
 		r.log.Info("read model is of another version: rebuilding", "was", r.writer.at.Version, "is", r.Model.Version)
-		if _, err = Rebuild(ctx, r.store, r.Sink, r.Model, r.log, func(uint64, uint64) {}); err == nil {
-			err = r.open(ctx)
-		}
+		err = r.rebuild(ctx)
+	}
+	if err != nil {
+		return eventstore.Position{}, r.failed(err)
 	}
 	r.update(func(s *Status) {
-		if s.Problem = err; err == nil {
-			s.Persisted, s.Seen, s.Live, s.Parked = r.writer.at, r.writer.at.Position, false, len(r.writer.stopped)
-			r.target, r.rows = r.writer.target, r.writer.rows
-		}
+		s.Problem = nil
+		s.Persisted, s.Seen, s.Live, s.Parked = r.writer.at, r.writer.at.Position, false, len(r.writer.stopped)
+		r.target, r.rows = r.writer.target, r.writer.rows
 	})
-	if err != nil {
-		return eventstore.Position{}, err
-	}
 	r.checked = r.now()
 	return r.writer.at.Position, nil
+}
+
+// rebuild builds the read model anew and opens it.
+func (r *Runner) rebuild(ctx context.Context) error {
+	if _, err := Rebuild(ctx, r.store, r.Sink, r.Model, r.log, func(uint64, uint64) {}); err != nil {
+		return err
+	}
+	return r.open(ctx)
+}
+
+func (r *Runner) tellOlder(err error) {
+	var older *OlderLog
+	if errors.As(err, &older) && r.OnOlder != nil {
+		r.OnOlder(older)
+		return
+	}
+	r.log.Warn("the log is an older copy: the read model is rebuilt from it, and what it held is kept", "error", err)
 }
 
 func (r *Runner) open(ctx context.Context) (err error) {
@@ -106,7 +133,7 @@ const sinkCheckInterval = time.Second
 // handle brings one batch into the sink. On errMoved, start again; on any other error, try again.
 func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 	w := r.writer
-	events, due := after(batch.Events, w.at.Position), r.now().Sub(r.checked) >= sinkCheckInterval
+	events, due := after(batch.Events, w.at.Position), r.suspect.Load() || r.now().Sub(r.checked) >= sinkCheckInterval
 	if due {
 		if err := r.checkSink(ctx); err != nil {
 			return r.failed(err)
@@ -139,45 +166,49 @@ func after(events []eventstore.Event, at eventstore.Position) []eventstore.Event
 	return events
 }
 
-// failed notes a problem. If the sink lost what it had, nobody may read figures until they are back.
+// failed notes a problem. If the sink holds something else than it should, nobody may read figures until they are back.
 func (r *Runner) failed(err error) error {
-	if errors.Is(err, errMoved) {
-		r.lost()
-	}
-	r.update(func(s *Status) { s.Problem = err })
+	r.update(func(s *Status) {
+		if s.Problem = err; ignoring(err, errMoved, ErrForeign, ErrOlder) == nil {
+			s.Live, s.Seen = false, eventstore.Position{}
+		}
+	})
 	return err
 }
 
+// lost notes that a reader saw something else in the sink than should be there. Nobody may read figures until the runner
+// has looked.
 func (r *Runner) lost() {
+	r.suspect.Store(true)
 	r.update(func(s *Status) { s.Live, s.Seen = false, eventstore.Position{} })
 }
 
-// checkSink returns errMoved unless the sink serves the target and holds what the writer left there.
+// checkSink returns errMoved unless the sink serves the target, holds what the writer left there, and the log still has
+// the event that it is of.
 func (r *Runner) checkSink(ctx context.Context) error {
-	target, err := active(ctx, r.Sink, r.Model.Name)
+	suspect := r.suspect.Swap(false)
+	err := r.compareSink(ctx)
 	if err != nil {
+		r.suspect.Store(suspect || r.suspect.Load())
 		return err
-	}
-	at, err := r.Sink.Checkpoint(ctx, target)
-	if err != nil {
-		return err
-	}
-	if target != r.writer.target || at != r.writer.at {
-		return errMoved
 	}
 	r.checked = r.now()
 	return nil
 }
 
-// served is the target that was served when the runner last looked, or, if it never did, now.
-func (r *Runner) served(ctx context.Context) (Target, error) {
-	r.mu.Lock()
-	target := r.target
-	r.mu.Unlock()
-	if target.Generation > 0 {
-		return target, nil
+func (r *Runner) compareSink(ctx context.Context) error {
+	target, err := active(ctx, r.Sink, r.Model.Name)
+	if err != nil {
+		return err
 	}
-	return active(ctx, r.Sink, r.Model.Name)
+	if target != r.writer.target {
+		return errMoved
+	}
+	at, err := standing(ctx, r.store, r.Sink, target)
+	if err == nil && at != r.writer.at || errors.Is(err, ErrForeign) || errors.Is(err, ErrOlder) {
+		return errMoved
+	}
+	return err
 }
 
 // update changes the status and wakes everybody who waits for it.

@@ -209,8 +209,17 @@ func contents(t *testing.T, sink projections.Sink, model string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return contentsOf(t, sink, projections.Target{Model: model, Generation: generations.Active})
+}
+
+// contentsOf is everything that a generation holds of the log, as text.
+func contentsOf(t *testing.T, sink projections.Sink, target projections.Target) string {
+	t.Helper()
 	text := ""
-	_, err = sink.Scan(context.Background(), projections.Target{Model: model, Generation: generations.Active}, func(partition string, e projections.Entry) error {
+	_, err := sink.Scan(context.Background(), target, func(partition string, e projections.Entry) error {
+		if partition == "!kept" {
+			return nil
+		}
 		text += fmt.Sprintf("%s %s %s %d\n", partition, e.Field, e.Row, e.Counter)
 		return nil
 	})

@@ -30,20 +30,13 @@ type writer struct {
 	fillMax    int // events of a batch, where they are folded in order
 }
 
-// ErrForeign: a read model belongs to another log, or knows more than the log does. Nothing was changed. Point the
-// program at the right log or the right sink, or rebuild the read model.
-var ErrForeign = errors.New("read model does not belong to this log")
-
 // errMoved: the target stands elsewhere than the writer left it.
 var errMoved = errors.New("read model was moved by somebody else, or lost its data")
 
-// openWriter reads where a target stands. It returns ErrForeign if that is no place of this log.
+// openWriter reads where a target stands. It returns ErrForeign or an *OlderLog if that is no place of this log.
 func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Model, target Target, log *slog.Logger) (*writer, error) {
-	at, err := sink.Checkpoint(ctx, target)
+	at, err := standing(ctx, store, sink, target)
 	if err != nil {
-		return nil, err
-	}
-	if err := belongs(ctx, store, sink, target, at); err != nil {
 		return nil, err
 	}
 	identity, err := store.Identity(ctx)
@@ -71,25 +64,6 @@ func openServed(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 		return nil, err
 	}
 	return openWriter(ctx, store, sink, model, target, log)
-}
-
-// belongs returns ErrForeign unless a checkpoint is a place of this log.
-func belongs(ctx context.Context, store eventstore.Store, sink Sink, target Target, at Checkpoint) error {
-	if at == (Checkpoint{}) {
-		return nil
-	}
-	identity, err := store.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	if at.Log != identity {
-		return fmt.Errorf("%w: %s in %s is of log %s, this is log %s", ErrForeign, target.Model, sink.Name(), at.Log, identity)
-	}
-	head, err := store.Head(ctx)
-	if err == nil && head.Before(at.Position) {
-		err = fmt.Errorf("%w: %s in %s is at position %s, the log ends at %s", ErrForeign, target.Model, sink.Name(), at.Position, head)
-	}
-	return err
 }
 
 // apply folds events, all of them after the target's position, and stores the effect. A batch that makes

@@ -36,6 +36,10 @@ func newShelf(t *testing.T, sizes []int) *shelf {
 	return s
 }
 
+func (s *shelf) LeftOut(context.Context, eventstore.Position, string) (projections.LeftOut, error) {
+	return projections.LeftOut{}, nil
+}
+
 func (s *shelf) List(_ context.Context, _ eventstore.Position, _, after string, limit int) ([]projections.Entry, error) {
 	from := slices.IndexFunc(s.rows, func(e projections.Entry) bool { return e.Field > after })
 	if from < 0 {

@@ -23,6 +23,7 @@ import (
 type Reader interface {
 	Get(ctx context.Context, at eventstore.Position, partition string, fields ...string) (map[string]projections.Value, error)
 	List(ctx context.Context, at eventstore.Position, partition, after string, limit int) ([]projections.Entry, error)
+	LeftOut(ctx context.Context, at eventstore.Position, storeID string) (projections.LeftOut, error)
 }
 
 // PeriodReader reads the counters; *projections.PeriodReader is one. Safe for concurrent use.
@@ -52,12 +53,12 @@ func (a *API) Routes(e *echo.Echo) {
 	store("/tables", a.tables, pageParams...)
 	store("/tables/:tableId/tab", a.tableTab)
 	store("/devices", a.devices, pageParams...)
-	store("/tabs", a.listTabs, append([]string{"status"}, pageParams...)...)
+	store("/tabs", whole(a.Tabs, a.listTabs), append([]string{"status"}, pageParams...)...)
 	store("/tabs/:tabId", a.tab)
-	store("/statistics/products", a.productStatistics, "term", "start", "category", "sort", "limit")
-	store("/statistics/sales", a.salesStatistics, "term", "from", "to")
-	store("/settlements", a.settlement, "term", "start")
-	store("/settlements/detail", a.settlementDetail, "term", "start")
+	store("/statistics/products", whole(a.Counters, a.productStatistics), "term", "start", "category", "sort", "limit")
+	store("/statistics/sales", whole(a.Counters, a.salesStatistics), "term", "from", "to")
+	store("/settlements", whole(a.Counters, a.settlement), "term", "start")
+	store("/settlements/detail", whole(a.Counters, a.settlementDetail), "term", "start")
 	e.GET("/v1/menu", a.tabletQuery(a.menu))
 	e.GET("/v1/tab", a.tabletQuery(a.tabletTab))
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -70,10 +71,23 @@ const gcPercent = 200
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, func() { endInTime(stop) })
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// stopMax is how long the program may take to stop: requests have 10 seconds to finish, then the projections.
+const stopMax = 25 * time.Second
+
+// endInTime makes sure that a program that was told to stop does, whatever its storage does: a second signal ends it at
+// once, and time does. What was acknowledged is on the disk, and the next start recovers.
+func endInTime(stop func()) {
+	stop() // the next signal has its usual effect
+	time.Sleep(stopMax)
+	fmt.Fprintln(os.Stderr, "daybook: could not stop in order within", stopMax, "- ending; the next start recovers")
+	os.Exit(1)
 }
 
 // run carries out a command line and returns the exit code: 0, 1 for a failure, 2 for a wrong command line.

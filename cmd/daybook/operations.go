@@ -34,6 +34,8 @@ func (c *rebuildCmd) Run(p *program) error {
 	}
 	for _, r := range reports {
 		switch {
+		case r.Kept != "":
+			fmt.Fprintf(p.out, "%-10s built from the log as it is; what was served is kept: %s\n", r.Model, r.Kept)
 		case !r.Compared:
 			fmt.Fprintf(p.out, "%-10s built; there was nothing to compare with\n", r.Model)
 		case r.Difference != "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -25,7 +26,7 @@ func (c *serveCmd) Run(p *program) (err error) {
 	}
 	config := c.config(p.log)
 	config.Roles, config.Proxies = c.Roles, c.Proxies
-	a, err := app.Open(config)
+	a, err := openUnlessStopped(p.ctx, config)
 	if err != nil {
 		return err
 	}
@@ -55,6 +56,28 @@ func (c *serveCmd) Run(p *program) (err error) {
 	}
 	fmt.Fprintln(p.err, "Daybook has stopped.")
 	return nil
+}
+
+// errStopped: a signal came while the installation was being opened.
+var errStopped = errors.New("stopped while opening; nothing was served")
+
+// openUnlessStopped opens an installation. A storage that hangs does not keep the program from stopping.
+func openUnlessStopped(ctx context.Context, config app.Config) (*app.App, error) {
+	type result struct {
+		app *app.App
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		a, err := app.Open(config)
+		opened <- result{a, err}
+	}()
+	select {
+	case r := <-opened:
+		return r.app, r.err
+	case <-ctx.Done():
+		return nil, errStopped
+	}
 }
 
 func (c *serveCmd) demo(p *program, a *app.App) error {

@@ -63,6 +63,7 @@ var (
 	ErrNothingDue  = refusal.New(refusal.Conflict, "nothing_due", "nothing is due on this tab")
 	ErrAmountDue   = refusal.New(refusal.Conflict, "amount_due", "something is still due on this tab")
 	ErrOverpayment = refusal.New(refusal.Conflict, "overpayment", "the payment is more than what is due")
+	ErrPayments    = refusal.New(refusal.TooMuch, "payment_limit_reached", "a tab may have 200 payments; the last one pays all that is due")
 	ErrCurrency    = refusal.New(refusal.Conflict, "currency_differs", "the tab is in another currency")
 )
 
@@ -152,6 +153,8 @@ func takePayment(s State, c TakePayment) ([]Event, error) {
 		return nil, ErrNothingDue
 	case amount > s.Due():
 		return nil, ErrOverpayment.With("%d is due, not %d", s.Due(), amount)
+	case amount < s.Due() && len(s.Payments) >= PaymentsMax-1: // a tab can always be paid to its end
+		return nil, ErrPayments.With("the next payment has to pay all that is due, which is %d", s.Due())
 	}
 	fee, err := money.Money{Minor: amount, Currency: s.Currency}.Share(rate)
 	if err != nil {

@@ -1,6 +1,7 @@
 package tab_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -96,6 +97,29 @@ func by(method tab.Method, company string) tab.TakePayment {
 
 // onTheHouse is a tab of nothing but water: there is nothing to pay, so it never closes by payment, but by Close.
 var onTheHouse = events{opened, placed("o1", 0, line(water, 1, 0))}
+
+// paidOften is lunch with so many payments of the least amount.
+func paidOften(n int) events {
+	given := slices.Clone(lunch)
+	for i := range n {
+		given = append(given, paidCash(fmt.Sprint("m", i+1), 1))
+	}
+	return given
+}
+
+var paymentLimits = []tabCase{
+	{Name: "the last but one payment of a part", Given: paidOften(198), When: cash("m", 1), Then: events{paidCash("m", 1)}},
+	{Name: "the last payment, of a part", Given: paidOften(199), When: cash("m", 800), Refused: tab.ErrPayments},
+	{
+		Name: "the last payment, of all that is due", Given: paidOften(199), When: cash("m", 0),
+		Then: events{paidCash("m", 801), closedWith(1000, twoKimchi, tab.Tender{Method: tab.Cash, Amount: 1000})},
+	},
+	{Name: "a part, after more payments than there may be", Given: paidOften(500), When: cash("m", 1), Refused: tab.ErrPayments},
+	{
+		Name: "all that is due, after more payments than there may be", Given: paidOften(500), When: cash("m", 500),
+		Then: events{paidCash("m", 500), closedWith(1000, twoKimchi, tab.Tender{Method: tab.Cash, Amount: 1000})},
+	},
+}
 
 var badPayments = []tabCase{
 	{Name: "paying for nothing", When: cash("m1", 0), Refused: tab.ErrUnknown},

@@ -21,6 +21,7 @@ const (
 	OrderLinesMax = 200               // of one order
 	TabLinesMax   = 1000              // of all orders of one tab
 	AmountMax     = 1_000_000_000_000 // of one tab, minor units
+	PaymentsMax   = 200               // of one tab; the last of them pays all that is due
 )
 
 // Method is how money was given.

@@ -23,13 +23,13 @@ var declared = domaintest.Refusals{
 	"ErrNoLines": tab.ErrNoLines, "ErrLines": tab.ErrLines, "ErrQuantity": tab.ErrQuantity, "ErrTooLarge": tab.ErrTooLarge,
 	"ErrUnknown": tab.ErrUnknown, "ErrClosed": tab.ErrClosed, "ErrMethod": tab.ErrMethod,
 	"ErrCardCompany": tab.ErrCardCompany, "ErrAmount": tab.ErrAmount, "ErrNothingDue": tab.ErrNothingDue,
-	"ErrOverpayment": tab.ErrOverpayment, "ErrCurrency": tab.ErrCurrency, "ErrAmountDue": tab.ErrAmountDue,
+	"ErrOverpayment": tab.ErrOverpayment, "ErrCurrency": tab.ErrCurrency, "ErrAmountDue": tab.ErrAmountDue, "ErrPayments": tab.ErrPayments,
 }
 
 func TestDecider(t *testing.T) {
 	met := domaintest.Run(t, domaintest.Table[tab.State, tab.Command, tab.Event]{
 		Decider: tab.Decider, Refusals: declared, Holds: holds,
-		Cases: slices.Concat(orders, orderLimits, payments, closings, badPayments, freeClosings),
+		Cases: slices.Concat(orders, orderLimits, payments, closings, paymentLimits, badPayments, freeClosings),
 	})
 	domaintest.RefusedAll(t, declared, met)
 }

@@ -78,7 +78,7 @@ func (s *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	last := time.Time{}
-	result, err := op.run(r.Context(), s.app, args, file, func(label string, done, total uint64) {
+	result, err := op.perform(r.Context(), s.app, args, file, func(label string, done, total uint64) {
 		if now := time.Now(); now.Sub(last) > 50*time.Millisecond || done == total {
 			last = now
 			_ = lines.Encode(adminLine{Label: label, Done: done, Total: total}) // a caller who went away ends the context
@@ -129,7 +129,7 @@ func Perform(ctx context.Context, config Config, op Operation, args any, file io
 	if err != nil {
 		return nil, err
 	}
-	result, err := op.run(ctx, a, raw, file, progress)
+	result, err := op.perform(ctx, a, raw, file, progress)
 	if err := errors.Join(err, a.Close()); err != nil {
 		return nil, err
 	}

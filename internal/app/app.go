@@ -45,6 +45,8 @@ type App struct {
 
 	importing *semaphore.Weighted // one import at a time, so that two do not decide on the same orders
 
+	told       toldOlder
+	looked     atomic.Bool // the read models were looked at before listening
 	projecting atomic.Bool // a server of this process runs the projections
 	fatal      chan error  // what no waiting will mend
 	closers    []func() error
@@ -81,7 +83,9 @@ func Open(config Config) (_ *App, err error) {
 		return nil, err
 	}
 	for _, model := range projections.Models {
-		a.runners[model.Name] = projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+		runner := projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+		runner.OnOlder = func(older *projections.OlderLog) { a.tellOlder(older) }
+		a.runners[model.Name] = runner
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.Owners = auth.NewOwners(a.Secret, config.Now)
@@ -124,13 +128,12 @@ func (a *App) openSinks() error {
 		if embedded != nil {
 			return embedded, nil
 		}
-		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
-		if err != nil {
-			return nil, err
+		sink, err := a.openEmbedded()
+		if err == nil {
+			embedded = sink
+			a.keep(sink)
 		}
-		embedded = sink
-		a.keep(sink)
-		return sink, nil
+		return sink, err
 	}
 	tables, err := a.outer(a.Config.Postgres, "postgres", openPostgres, embed)
 	if err != nil {
@@ -147,12 +150,43 @@ func (a *App) openSinks() error {
 	return nil
 }
 
+// openEmbedded opens the read models in the data directory. A disk that fails is not an error: orders go on, and the read
+// models are opened as soon as it works. It fails if they are in use or not ours.
+func (a *App) openEmbedded() (projections.Sink, error) {
+	open := func() (projections.Sink, error) {
+		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
+		if err != nil {
+			return nil, err
+		}
+		return sink, nil
+	}
+	first, err := open()
+	if errors.Is(err, embeddedsink.ErrInUse) || errors.Is(err, embeddedsink.ErrFormat) || errors.Is(err, embeddedsink.ErrForeign) {
+		return nil, err
+	}
+	return projections.Defer("embedded", func(context.Context) (sink projections.Sink, err error) {
+		if sink, first = first, nil; sink != nil {
+			return sink, nil
+		}
+		if sink, err = open(); err != nil {
+			err = fmt.Errorf("%w: %w", projections.ErrSinkUnavailable, err)
+		}
+		return sink, err
+	}, a.log, a.fail), nil
+}
+
 // outer opens a sink outside of this process if there is a URL, in the background.
 func (a *App) outer(url, name string, open func(context.Context, string) (projections.Sink, error), embed func() (projections.Sink, error)) (projections.Sink, error) {
 	if url == "" {
 		return embed()
 	}
-	sink := projections.Defer(name, func(ctx context.Context) (projections.Sink, error) { return open(ctx, url) }, a.log, a.fail)
+	sink := projections.Defer(name, func(ctx context.Context) (projections.Sink, error) {
+		sink, err := open(ctx, url)
+		if err == nil {
+			a.lookAtOpened(ctx, name, sink)
+		}
+		return sink, err
+	}, a.log, a.fail)
 	a.keep(sink)
 	return sink, nil
 }

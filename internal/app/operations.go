@@ -19,8 +19,9 @@ import (
 // Operation is long work on an installation: arguments and perhaps a file in, progress on the way, a result out. The
 // command line carries it out itself, or, while a server has the installation open, has the server do it.
 type Operation struct {
-	Name string
-	run  func(ctx context.Context, a *App, args json.RawMessage, file io.Reader, progress Progress) (any, error)
+	Name   string
+	anyLog bool // it is for read models that are not of this log, too
+	run    func(ctx context.Context, a *App, args json.RawMessage, file io.Reader, progress Progress) (any, error)
 }
 
 // Progress is told how far the work called label has come. An operation may tell it from several goroutines; who listens
@@ -31,13 +32,29 @@ type Progress func(label string, done, total uint64)
 var operations = map[string]Operation{}
 
 func operation[A any](name string, run func(ctx context.Context, a *App, args A, file io.Reader, progress Progress) (any, error)) Operation {
-	return Operation{name, func(ctx context.Context, a *App, raw json.RawMessage, file io.Reader, progress Progress) (any, error) {
+	return Operation{Name: name, run: func(ctx context.Context, a *App, raw json.RawMessage, file io.Reader, progress Progress) (any, error) {
 		var args A
 		if err := json.Unmarshal(raw, &args); err != nil {
 			return nil, err
 		}
 		return run(ctx, a, args, file, oneAtATime(progress))
 	}}
+}
+
+// onAnyLog makes an operation one that does not ask whether read models are of this log.
+func (o Operation) onAnyLog() Operation {
+	o.anyLog = true
+	return o
+}
+
+// perform carries an operation out, unless it needs read models of this log and has others.
+func (o Operation) perform(ctx context.Context, a *App, args json.RawMessage, file io.Reader, progress Progress) (any, error) {
+	if !o.anyLog {
+		if err := a.checkHistory(ctx); err != nil {
+			return nil, fmt.Errorf("%w; 'daybook rebuild' makes read models of the log as it is", err)
+		}
+	}
+	return o.run(ctx, a, args, file, progress)
 }
 
 // oneAtATime lets work that goes on in many goroutines tell of its progress from any of them.
@@ -98,7 +115,7 @@ var Rebuild = operation("rebuild", func(ctx context.Context, a *App, args Models
 		reports = append(reports, report)
 	}
 	return reports, nil
-})
+}).onAnyLog()
 
 // Rollback serves the generation before the present one again. Result: nil.
 var Rollback = operation("rollback", func(ctx context.Context, a *App, args ModelsArgs, _ io.Reader, _ Progress) (any, error) {
@@ -110,12 +127,12 @@ var Rollback = operation("rollback", func(ctx context.Context, a *App, args Mode
 		return nil, err
 	}
 	for _, model := range models {
-		if err := projections.Rollback(ctx, a.sinkOf[model.Name], model); err != nil {
+		if err := projections.Rollback(ctx, a.Store, a.sinkOf[model.Name], model); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
-})
+}).onAnyLog()
 
 func labelled(progress Progress, label string) projections.Progress {
 	return func(done, total uint64) { progress(label, done, total) }

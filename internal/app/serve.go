@@ -34,7 +34,11 @@ type Server struct {
 }
 
 // Listen takes the address that Serve will serve on, host:port. It warns if others than this machine can reach it.
+// Before, it looks at the read models that can be reached: those of another log are projections.ErrForeign.
 func (a *App) Listen(address string) (*Server, error) {
+	if err := a.lookFirst(); err != nil {
+		return nil, err
+	}
 	if address == "" { // which would be every address, at any port
 		return nil, errors.New("DAYBOOK_ADDR (--addr): it is empty; it is HOST:PORT, such as 127.0.0.1:8080, or 0.0.0.0:8080 for every address of this machine")
 	}
@@ -116,6 +120,9 @@ func (s *Server) Serve(ctx context.Context) error {
 			return projections.Run(projecting, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
 		})
 	}
+	if !s.Config.plays(RoleProject) {
+		group.Go(func() error { return s.watchHistory(ctx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-s.fatal:
@@ -160,7 +167,7 @@ func (s *Server) reader(model projections.Model) *projections.Reader {
 	if s.Config.plays(RoleProject) {
 		return projections.NewReader(s.runners[model.Name])
 	}
-	return projections.NewRemoteReader(model, s.sinkOf[model.Name])
+	return projections.NewRemoteReader(model, s.sinkOf[model.Name], s.Store, s.Config.Now)
 }
 
 // pingMax bounds how long /readyz asks one part.
@@ -185,6 +192,8 @@ func (s *Server) readyz(c echo.Context) error {
 		for _, r := range s.allRunners() {
 			note("projection "+r.Model.Name, r.Ready())
 		}
+	} else {
+		note("read models", s.checkHistory(ctx))
 	}
 	select {
 	case <-s.draining:
@@ -212,10 +221,12 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, errStopping):
 		return err.Error()
-	case errors.Is(err, projections.ErrSinkUnavailable), errors.Is(err, eventstore.ErrUnavailable):
-		return "unavailable"
 	case errors.Is(err, projections.ErrForeign):
 		return "belongs to another log"
+	case errors.Is(err, projections.ErrOlder):
+		return "the log is an older copy: the read model knows more"
+	case errors.Is(err, projections.ErrSinkUnavailable), errors.Is(err, eventstore.ErrUnavailable):
+		return "unavailable"
 	case errors.Is(err, projections.ErrNotCurrent):
 		return "catching up"
 	}

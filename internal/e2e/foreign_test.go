@@ -91,27 +91,6 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// TestRefusesOlderLog: a log that was restored from a copy knows less than the read models. They are not served, until
-// somebody decides. With the log as it was, all is well again.
-func TestRefusesOlderLog(t *testing.T) {
-	in := install(t)
-	in.sell(t)
-	log, older, newer := filepath.Join(in.data, "log"), filepath.Join(t.TempDir(), "older"), filepath.Join(t.TempDir(), "newer")
-	if err := os.CopyFS(older, os.DirFS(log)); err != nil {
-		t.Fatal(err)
-	}
-	in.sell(t)
-	rename(t, log, newer)
-	if err := os.CopyFS(log, os.DirFS(older)); err != nil {
-		t.Fatal(err)
-	}
-	in.refused(here, "does not belong to this log", "the log ends")
-	in.refused([]string{"verify"}, "does not belong to this log")
-	rename(t, log, filepath.Join(t.TempDir(), "log"))
-	rename(t, newer, log)
-	in.verify()
-}
-
 // TestMigrates: an operator may bring PostgreSQL to the current schema before the first start, and again.
 func TestMigrates(t *testing.T) {
 	in := install(t, "DAYBOOK_POSTGRES="+services.Postgres(t))

@@ -144,6 +144,20 @@ func nameBodies(field, rest string, max int) (good, badOnes []string) {
 	return good, badOnes
 }
 
+// A tab may have so many payments; the last one pays all that is due.
+func TestPaymentLimit(t *testing.T) {
+	t.Parallel()
+	r := newRestaurant(t)
+	tab := r.order(t, 1, r.coffee)
+	for range 199 {
+		r.pay(t, tab, `{"method":"CASH","amount":1}`)
+	}
+	c := r.paying(tab, `{"method":"CASH","amount":1}`)
+	r.nothingHappens(t, func() { r.do(t, c).want(t, http.StatusConflict, "payment_limit_reached") })
+	r.pay(t, tab, `{"method":"CASH"}`)
+	r.do(t, r.of("getTab", tab)).want(t, http.StatusOK, "")
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	r := newRestaurant(t)

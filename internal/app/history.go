@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"daybook/projections"
+)
+
+// historyMax is how long a start or a command waits for sinks, to learn whether their read models are of this log.
+// One that comes later is looked at then.
+const historyMax = 5 * time.Second
+
+// historyEvery is how often a process that runs no projections looks at those read models.
+const historyEvery = 5 * time.Second
+
+// checkHistory makes sure that the read models in those sinks which can be reached are of this log. It returns
+// projections.ErrForeign if one is of another, and projections.ErrOlder, and which read model knows most, if the log is
+// an older copy.
+func (a *App) checkHistory(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, historyMax)
+	defer cancel()
+	for _, sink := range a.sinks {
+		if deferred, is := sink.(*projections.Deferred); is {
+			deferred.Tried(ctx)
+		}
+	}
+	older, err := a.standings(ctx, projections.Models, a.sinkFor)
+	if err == nil && len(older) > 0 {
+		err = most(older)
+	}
+	return err
+}
+
+// lookFirst looks at the read models before the server listens, at all of them together, for they have one story to tell.
+func (a *App) lookFirst() error {
+	ctx, cancel := context.WithTimeout(context.Background(), historyMax)
+	defer cancel()
+	a.triedSinks(ctx)
+	a.looked.Store(true)
+	return a.look(ctx, projections.Models, a.sinkFor)
+}
+
+// triedSinks returns once every sink was tried to be reached.
+func (a *App) triedSinks(ctx context.Context) {
+	for _, sink := range a.sinks {
+		if deferred, is := sink.(*projections.Deferred); is {
+			deferred.Tried(ctx)
+		}
+	}
+}
+
+func (a *App) sinkFor(model projections.Model) projections.Sink { return a.sinkOf[model.Name] }
+
+// standings asks where read models stand, and returns those that know more than the log does. Error: ErrForeign. What
+// cannot be told now is left to whoever reads or writes there.
+func (a *App) standings(ctx context.Context, models []projections.Model, in func(projections.Model) projections.Sink) ([]*projections.OlderLog, error) {
+	var all []*projections.OlderLog
+	for _, model := range models {
+		_, err := projections.Standing(ctx, a.Store, in(model), model)
+		var older *projections.OlderLog
+		switch {
+		case errors.Is(err, projections.ErrForeign):
+			return nil, err
+		case errors.As(err, &older):
+			all = append(all, older)
+		}
+	}
+	return all, nil
+}
+
+// most returns the one that holds most.
+func most(all []*projections.OlderLog) *projections.OlderLog {
+	found := all[0]
+	for _, older := range all {
+		if found.Held.Before(older.Held) {
+			found = older
+		}
+	}
+	return found
+}
+
+// toldOlder remembers of which generations the operator knows that they are more than the log has: one line is enough for
+// what happened to all read models at once.
+type toldOlder struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+// news returns those that were not told yet.
+func (t *toldOlder) news(all []*projections.OlderLog) (news []*projections.OlderLog) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, older := range all {
+		key := fmt.Sprintf("%s %d", older.Model, older.Generation)
+		if t.all == nil {
+			t.all = map[string]bool{}
+		}
+		if !t.all[key] {
+			t.all[key] = true
+			news = append(news, older)
+		}
+	}
+	return news
+}
+
+// tellOlder tells the operator, once and in one line.
+func (a *App) tellOlder(all ...*projections.OlderLog) {
+	news := a.told.news(all)
+	if len(news) == 0 {
+		return
+	}
+	names := make([]string, len(news))
+	for i, older := range news {
+		names[i] = older.Model
+	}
+	a.log.Warn(most(news).Error(), "models", strings.Join(names, " "), "do", "if the newer log still exists, stop and put it back; "+
+		"otherwise the read models are built from the log as it is, and what they held is kept")
+}
+
+// look tells the operator of an older log. It returns projections.ErrForeign if a read model is of another log.
+func (a *App) look(ctx context.Context, models []projections.Model, in func(projections.Model) projections.Sink) error {
+	older, err := a.standings(ctx, models, in)
+	a.tellOlder(older...)
+	return err
+}
+
+// lookAtOpened looks at what a sink that comes late, after lookFirst, holds. Another log's read models end the server.
+func (a *App) lookAtOpened(ctx context.Context, name string, sink projections.Sink) {
+	if !a.looked.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, historyMax)
+	defer cancel()
+	if err := a.look(ctx, modelsOf(name), func(projections.Model) projections.Sink { return sink }); err != nil {
+		a.fail(err)
+	}
+}
+
+// modelsOf are the read models that are kept in an outer sink.
+func modelsOf(name string) (models []projections.Model) {
+	for _, model := range projections.Models {
+		if (model.Name == projections.Counters.Name) == (name == "redis") {
+			models = append(models, model)
+		}
+	}
+	return models
+}
+
+// watchHistory looks at the read models until the context ends, where this process does not keep them up to date. It
+// returns projections.ErrForeign if they are of another log.
+func (a *App) watchHistory(ctx context.Context) error {
+	ticker := time.NewTicker(historyEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		looking, cancel := context.WithTimeout(ctx, historyMax)
+		err := a.look(looking, projections.Models, a.sinkFor)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,7 +35,9 @@ func serveCrowd(t *testing.T, max int, handler http.Handler) crowded {
 		if err := server.Close(); err != nil {
 			t.Error(err)
 		}
-		<-done
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 		if open := bounded.Open(); open != 0 {
 			t.Errorf("%d connections are counted when all are closed", open)
 		}

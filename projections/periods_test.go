@@ -89,12 +89,12 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 }
 
 // fillPeriods puts a period of a thousand products into each of n partitions.
-func fillPeriods(t *testing.T, sink projections.Sink, n int) {
+func fillPeriods(t *testing.T, sink projections.Sink, log string, n int) {
 	t.Helper()
 	target := projections.Target{Model: projections.Counters.Name, Generation: 1}
 	var at projections.Checkpoint
 	for period := range n {
-		batch := projections.Batch{From: at, To: projections.Checkpoint{Log: "log", Version: 1, Position: eventstore.Position{Commit: uint64(period + 1), Prepare: uint64(period + 1)}}}
+		batch := projections.Batch{From: at, To: projections.Checkpoint{Log: log, Version: projections.Counters.Version, Resumed: period + 1}}
 		for product := range 1000 {
 			of := fmt.Sprintf("|p%015d|DRINK", product)
 			name := fmt.Sprintf(`["Flat white %d",%d]`, product, period)
@@ -125,8 +125,13 @@ func TestPeriodsAreBounded(t *testing.T) {
 	}
 	defer sink.Close()
 	const periods = 150
-	fillPeriods(t, sink, periods)
-	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink), projections.PeriodsBytes)
+	log := newLog(t)
+	identity, err := log.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillPeriods(t, sink, identity, periods)
+	reader := projections.NewPeriodReader(projections.NewRemoteReader(projections.Counters, sink, log, time.Now), projections.PeriodsBytes)
 	read := func(n int) {
 		t.Helper()
 		figures, err := reader.Period(t.Context(), eventstore.Position{}, partitionOf(n))

@@ -46,9 +46,10 @@ type App struct {
 	importing *semaphore.Weighted // one import at a time, so that two do not decide on the same orders
 
 	told       toldOlder
-	looked     atomic.Bool // the read models were looked at before listening
-	projecting atomic.Bool // a server of this process runs the projections
-	fatal      chan error  // what no waiting will mend
+	looked     atomic.Bool                       // the read models were looked at before listening
+	embedded   atomic.Pointer[embeddedsink.Sink] // the one that was opened last, nil if none was
+	projecting atomic.Bool                       // a server of this process runs the projections
+	fatal      chan error                        // what no waiting will mend
 	closers    []func() error
 }
 
@@ -158,6 +159,7 @@ func (a *App) openEmbedded() (projections.Sink, error) {
 		if err != nil {
 			return nil, err
 		}
+		a.embedded.Store(sink)
 		return sink, nil
 	}
 	first, err := open()

@@ -12,11 +12,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Ordered makes the name of a new manifest durable before anything can point to it. Pebble syncs the directory once for
+// ordered makes the name of a new manifest durable before anything can point to it. Pebble syncs the directory once for
 // the manifest and the marker that names it; a file system may keep the marker alone through a power cut. (ext4 and XFS
 // do not, as syncing a new file also makes its name durable there; POSIX does not say so.)
-func Ordered(fs vfs.FS) vfs.FS { return ordered{fs} }
-
 type ordered struct{ vfs.FS }
 
 func (o ordered) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {

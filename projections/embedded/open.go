@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -81,12 +82,17 @@ func Open(options Options) (*Sink, error) {
 		s.blocks.Close()
 		return nil, err
 	}
-	if err := s.openData(); err != nil {
+	s.unlock = sync.OnceValue(s.lock.Close)
+	s.guard = pebblefs.NewGuard(options.FS, s.breakWith)
+	if err := s.unlessBroken(s.openData); err != nil {
+		if s.isBroken() {
+			return nil, errors.Join(err, s.giveUp())
+		}
 		if s.db != nil {
 			err = errors.Join(err, s.db.Close())
 		}
 		s.blocks.Close()
-		return nil, errors.Join(fmt.Errorf("read models in %s: %w", s.dir, err), s.lock.Close())
+		return nil, errors.Join(fmt.Errorf("read models in %s: %w", s.dir, err), s.unlock())
 	}
 	s.background.Go(s.keepMark)
 	s.opened.Store(true)
@@ -265,7 +271,7 @@ func lockDir(fsys vfs.FS, folder string) (*pebble.Lock, error) {
 
 func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 	o := &pebble.Options{
-		FS:                 pebblefs.Ordered(options.FS),
+		FS:                 s.guard,
 		Lock:               s.lock,
 		DisableWAL:         true, // see the package comment
 		FormatMajorVersion: pebble.FormatNewest,
@@ -279,7 +285,7 @@ func (s *Sink) pebbleOptions(options Options) *pebble.Options {
 				if showsDamage(err) {
 					return
 				}
-				s.breakWith(err) // the disk's word: Pebble would try again without a pause
+				s.breakWith(err) // Pebble would try again without a pause
 				select {}
 			},
 			DataCorruption: func(info pebble.DataCorruptionInfo) { // by default, the process would end
@@ -311,9 +317,9 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 	l.s.log.Error("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf is called where Pebble cannot go on, for example after a failed write of its log, and must not return. Ending
-// the process here would also end what still works. So the sink is unavailable from now on, and the goroutine that
-// called stays where it is, with the locks it holds, until the process ends.
+// Fatalf is called where Pebble cannot go on, and must not return. Ending the process here would also end what still
+// works. So the sink is unavailable from now on, and the goroutine that called stays where it is, with the locks it
+// holds, until the process ends; see pebblefs.Guard.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.s.breakWith(fmt.Errorf("pebble: "+format, args...))
 	select {}

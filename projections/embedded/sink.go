@@ -30,6 +30,8 @@ type Sink struct {
 	options Options
 
 	blocks *pebblefs.Blocks
+	guard  *pebblefs.Guard
+	unlock func() error // the directory; once
 
 	mu      sync.Mutex
 	locks   map[projections.Target]chan struct{} // generation 0: the model's choice of the active one
@@ -82,8 +84,51 @@ func (s *Sink) Close() error {
 	select {
 	case err := <-ended:
 		return err
-	case <-s.broken: // Pebble still has its hands on the files; the lock goes with the process
+	case <-s.broken:
+		return errors.Join(s.unavailable(), s.giveUp())
+	}
+}
+
+// Broken is closed when Pebble has given up. The sink says ErrSinkUnavailable from then on: Close it,
+// and open the directory again.
+func (s *Sink) Broken() <-chan struct{} { return s.broken }
+
+func (s *Sink) isBroken() bool {
+	select {
+	case <-s.broken:
+		return true
+	default:
+		return false
+	}
+}
+
+// unlessBroken runs what uses Pebble, and gives it up as soon as Pebble hangs.
+func (s *Sink) unlessBroken(do func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.broken:
 		return s.unavailable()
+	}
+}
+
+// cutMax is how long a sink that is given up waits for the storage to end the calls that are under way.
+const cutMax = 5 * time.Second
+
+// giveUp releases the directory once Pebble, which hangs, cannot touch it any more.
+func (s *Sink) giveUp() error {
+	cut := make(chan struct{})
+	go func() {
+		defer close(cut)
+		s.guard.Cut()
+	}()
+	select {
+	case <-cut:
+		return s.unlock()
+	case <-time.After(cutMax):
+		return fmt.Errorf("read models in %s: the storage does not answer: the directory is locked until the process ends", s.dir)
 	}
 }
 
@@ -100,7 +145,7 @@ func (s *Sink) finish() (err error) {
 		err = errors.Join(err, s.db.Close())
 	}
 	s.blocks.Close()
-	return s.trouble(errors.Join(err, s.lock.Close()))
+	return s.trouble(errors.Join(err, s.unlock()))
 }
 
 // enter begins a call. Unless it returns an error, s.calls.Done ends it.
@@ -130,12 +175,12 @@ func (s *Sink) interrupted(ctx context.Context) error {
 	}
 }
 
-// breakWith makes the sink unavailable until the process is started again.
+// breakWith makes the sink unavailable until it is opened again.
 func (s *Sink) breakWith(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cause == nil {
-		s.cause = fmt.Errorf("read models in %s: %w: start the program again", s.dir, cause)
+		s.cause = fmt.Errorf("read models in %s: %w", s.dir, cause)
 		s.log.Error(s.cause.Error())
 		close(s.broken)
 	}

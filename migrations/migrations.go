@@ -32,8 +32,8 @@ const (
 	// lockID is the advisory lock that one process holds while it migrates: "daybook" as a number.
 	lockID = 0x646179626f6f6b
 	// lockPatience is how long others wait for it.
-	lockPatience = 5 * time.Minute
-	connectTimeout      = 2 * time.Second
+	lockPatience   = 5 * time.Minute
+	connectTimeout = 2 * time.Second
 )
 
 var (

@@ -20,18 +20,19 @@ import (
 
 // cli is the command line; its tags are its help.
 type cli struct {
-	Serve    serveCmd    `cmd:"" help:"Serve both APIs, and keep the read models up to date."`
-	Ready    readyCmd    `cmd:"" help:"Ask a running server whether it is ready; exit 0 only if it is."`
-	Token    tokenCmd    `cmd:"" help:"Print access tokens."`
-	Import   importCmd   `cmd:"" help:"Import data from elsewhere."`
-	Rebuild  rebuildCmd  `cmd:"" help:"Build read models anew from the log, beside the old ones; compare; switch."`
-	Verify   verifyCmd   `cmd:"" help:"Compare counters, tables and a fresh fold of the log, and check the log itself."`
-	Parked   parkedCmd   `cmd:"" help:"Streams that a read model stopped at an event it cannot fold: list, retry, skip."`
-	CopyLog  copyLogCmd  `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared at the end."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring PostgreSQL to the current schema."`
-	Bench    benchCmd    `cmd:"" help:"Measure this machine and this build beside SQL and beside a nightly batch; starts PostgreSQL and Redis of its own."`
-	LogLevel slog.Level  `default:"INFO" env:"DAYBOOK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR."`
-	Version  versionFlag `help:"Print the version and exit."`
+	Serve       serveCmd       `cmd:"" help:"Serve both APIs, and keep the read models up to date."`
+	Ready       readyCmd       `cmd:"" help:"Ask a running server whether it is ready; exit 0 only if it is."`
+	Token       tokenCmd       `cmd:"" help:"Print access tokens."`
+	Import      importCmd      `cmd:"" help:"Import data from elsewhere."`
+	Rebuild     rebuildCmd     `cmd:"" help:"Build read models anew from the log, beside the old ones; compare; switch."`
+	Verify      verifyCmd      `cmd:"" help:"Compare counters, tables and a fresh fold of the log, and check the log itself."`
+	Generations generationsCmd `cmd:"" help:"Generations of read models, those that are kept included: list, compare, drop."`
+	Parked      parkedCmd      `cmd:"" help:"Streams that a read model stopped at an event it cannot fold: list, retry, skip."`
+	CopyLog     copyLogCmd     `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared at the end."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL to the current schema."`
+	Bench       benchCmd       `cmd:"" help:"Measure this machine and this build beside SQL and beside a nightly batch; starts PostgreSQL and Redis of its own."`
+	LogLevel    slog.Level     `default:"INFO" env:"DAYBOOK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR."`
+	Version     versionFlag    `help:"Print the version and exit."`
 }
 
 // storage says where an installation is; the commands that need one embed it.

@@ -119,7 +119,7 @@ func (a *App) tellOlder(all ...*projections.OlderLog) {
 		names[i] = older.Model
 	}
 	a.log.Warn(most(news).Error(), "models", strings.Join(names, " "), "do", "if the newer log still exists, stop and put it back; "+
-		"otherwise the read models are built from the log as it is, and what they held is kept")
+		"otherwise the read models are built from the log as it is, and what they held is kept (see 'daybook generations')")
 }
 
 // look tells the operator of an older log. It returns projections.ErrForeign if a read model is of another log.

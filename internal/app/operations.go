@@ -251,7 +251,7 @@ func (a *App) verifyModel(ctx context.Context, model projections.Model, progress
 }
 
 func init() {
-	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListImports, ListParked, Unpark, CopyLog} {
+	for _, o := range []Operation{Rebuild, Rollback, Verify, ImportSales, ListImports, ListParked, Unpark, CopyLog, ListGenerations, DropGeneration, CompareGeneration} {
 		operations[o.Name] = o
 	}
 }

@@ -22,7 +22,7 @@ func (s *streamsService) followAll(o *streams.ReadReq_Options_AllOptions, f filt
 	after, begins := asked(o.GetPosition().GetCommitPosition())
 	switch {
 	case o.GetEnd() != nil:
-		after, begins = head, true
+		after = head
 	case o.GetPosition().GetPreparePosition() > o.GetPosition().GetCommitPosition():
 		return errThrown
 	case head.Before(after): // silence until the log has grown past it

@@ -8,8 +8,8 @@ import (
 	"daybook/internal/cache"
 )
 
-// rowsBytes bounds the names and rows that a writer remembers.
-const rowsBytes = 8 << 20
+// RowsBytes bounds the names and rows that a runner remembers of its target, if nothing else is asked for.
+const RowsBytes = 8 << 20
 
 // knownRows remembers rows as a writer's target has them, so that those which events change again and again, such as the
 // bills of open tabs, are not read before each change. They are true as long as the writer's batches are taken: batches
@@ -19,7 +19,9 @@ type knownRows struct {
 	asked atomic.Bool // somebody reads rows; a model whose rows are never read needs none remembered
 }
 
-func newKnownRows() *knownRows { return &knownRows{kept: cache.New[fieldName, knownRow](rowsBytes)} }
+func newKnownRows(bytesMax int64) *knownRows {
+	return &knownRows{kept: cache.New[fieldName, knownRow](bytesMax)}
+}
 
 type knownRow struct {
 	Value

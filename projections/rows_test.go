@@ -10,7 +10,7 @@ import (
 )
 
 func TestKnownRows(t *testing.T) {
-	k := newKnownRows()
+	k := newKnownRows(RowsBytes)
 	stored := map[string]Value{"a": {Row: []byte(`"a"`)}, "b": {Row: []byte(`"b"`)}}
 	var asked []string
 	read := func(fields ...string) map[string]Value {
@@ -58,7 +58,7 @@ func TestKnownRows(t *testing.T) {
 
 // Memory is bounded, and what is used again and again stays.
 func TestKnownRowsAreForgotten(t *testing.T) {
-	k := newKnownRows()
+	k := newKnownRows(RowsBytes)
 	large := []byte(`"` + strings.Repeat("x", 100_000) + `"`)
 	gets := 0
 	read := func(field string) {
@@ -74,7 +74,7 @@ func TestKnownRowsAreForgotten(t *testing.T) {
 	for i := range 1000 {
 		read(fmt.Sprint(i))
 		read("often")
-		if s := k.kept.Stats(); s.Bytes > rowsBytes || s.Entries*int64(len(large)) > s.Bytes {
+		if s := k.kept.Stats(); s.Bytes > RowsBytes || s.Entries*int64(len(large)) > s.Bytes {
 			t.Fatalf("after %d rows: %+v", i, s)
 		}
 	}

@@ -33,6 +33,8 @@ type Runner struct {
 	status Status
 	target Target
 	rows   *knownRows // the writer's; nil until started
+
+	rowsMax int64 // bytes of rows
 	// changed is closed, and replaced, when status changes.
 	changed chan struct{}
 }
@@ -50,7 +52,7 @@ type Status struct {
 // NewRunner makes a runner that has not started. The clock decides only how often the sink is asked where it stands.
 func NewRunner(model Model, sink Sink, store eventstore.Store, log *slog.Logger, now func() time.Time) *Runner {
 	return &Runner{
-		Model: model, Sink: sink, store: store, now: now, changed: make(chan struct{}),
+		Model: model, Sink: sink, store: store, now: now, changed: make(chan struct{}), rowsMax: RowsBytes,
 		status: Status{Model: model.Name, Sink: sink.Name(), Problem: errNotStarted},
 		log:    log.With("model", model.Name, "sink", sink.Name()),
 	}
@@ -65,12 +67,15 @@ func (r *Runner) Status() Status {
 	return r.status
 }
 
+// Bound makes the runner remember rows of its target up to so many bytes instead of RowsBytes. Call it before it starts.
+func (r *Runner) Bound(bytesMax int64) { r.rowsMax = bytesMax }
+
 // Stats is cache.Measured's, of the rows that the runner remembers of its target.
 func (r *Runner) Stats() cache.Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rows == nil {
-		return cache.Stats{BytesMax: rowsBytes}
+		return cache.Stats{BytesMax: r.rowsMax}
 	}
 	return r.rows.kept.Stats()
 }
@@ -97,6 +102,7 @@ func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
 		s.Problem = nil
 		s.Persisted, s.Seen, s.Live, s.Parked = r.writer.at, r.writer.at.Position, false, len(r.writer.stopped)
 		r.target, r.rows = r.writer.target, r.writer.rows
+		r.rows.kept.Bound(r.rowsMax)
 	})
 	r.checked = r.now()
 	return r.writer.at.Position, nil

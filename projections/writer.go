@@ -53,7 +53,7 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 	}
 	return &writer{
 		model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, skipped: leaves,
-		rows: newKnownRows(), rangeSize: rangePositions, changesMax: ChangesMax, fillMax: fillEvents,
+		rows: newKnownRows(RowsBytes), rangeSize: rangePositions, changesMax: ChangesMax, fillMax: fillEvents,
 	}, nil
 }
 

@@ -17,15 +17,22 @@ type serveCmd struct {
 	EsdbListen   string   `env:"DAYBOOK_ESDB_LISTEN" help:"Also serve the embedded log over EventStoreDB's protocol, to be read. Loopback only." placeholder:"HOST:PORT"`
 	EsdbWritable bool     `help:"With --esdb-listen: let others append to the log, as a Daybook does that keeps its log here."`
 	Proxies      []string `name:"trusted-proxies" env:"DAYBOOK_TRUSTED_PROXIES" help:"Addresses or networks of proxies whose X-Forwarded-For names the caller." placeholder:"LIST"`
+	CacheMiB     int64    `name:"cache-mib" env:"DAYBOOK_CACHE_MIB" help:"Memory for all caches together, in MiB, 1 to 1000000. Default: 288." placeholder:"N"`
 	Roles        []string `help:"What this process does: any of command, query, project. Default: all." placeholder:"LIST"`
 }
+
+// cacheMiBMax is more than any machine has for it.
+const cacheMiBMax = 1_000_000
 
 func (c *serveCmd) Run(p *program) (err error) {
 	if c.EsdbWritable && c.EsdbListen == "" {
 		return errors.New("--esdb-writable: there is no --esdb-listen (DAYBOOK_ESDB_LISTEN) that says where the log is to be offered")
 	}
 	config := c.config(p.log)
-	config.Roles, config.Proxies = c.Roles, c.Proxies
+	if c.CacheMiB < 0 || c.CacheMiB > cacheMiBMax {
+		return fmt.Errorf("--cache-mib (DAYBOOK_CACHE_MIB): %d is not within 1 to %d", c.CacheMiB, cacheMiBMax)
+	}
+	config.Roles, config.Proxies, config.CacheBytes = c.Roles, c.Proxies, c.CacheMiB<<20
 	a, err := openUnlessStopped(p.ctx, config)
 	if err != nil {
 		return err

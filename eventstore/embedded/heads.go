@@ -5,8 +5,8 @@ import (
 	"daybook/internal/cache"
 )
 
-// headsBytes bounds the memory for streams' last revisions, which are about 35,000. Tabs that are open are far fewer.
-const headsBytes = 8 << 20
+// HeadsBytesDefault bounds the memory for streams' last revisions, which are about 35,000. Tabs that are open are far fewer.
+const HeadsBytesDefault = 8 << 20
 
 // heads keeps streams' last revisions, so that an append need not look for them. Only the committer changes it.
 type heads struct {

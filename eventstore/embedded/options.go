@@ -65,7 +65,7 @@ func (o Options) withDefaults() Options {
 		o.CacheBytes = 64 << 20
 	}
 	if o.HeadsBytes == 0 {
-		o.HeadsBytes = headsBytes
+		o.HeadsBytes = HeadsBytesDefault
 	}
 	if o.AppendBytesMax == 0 {
 		o.AppendBytesMax = eventstore.AppendBytesMax

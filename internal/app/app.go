@@ -85,12 +85,14 @@ func Open(config Config) (_ *App, err error) {
 	}
 	for _, model := range projections.Models {
 		runner := projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
+		runner.Bound(config.cacheBytes(projections.RowsBytes))
 		runner.OnOlder = func(older *projections.OlderLog) { a.tellOlder(older) }
 		a.runners[model.Name] = runner
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.Owners = auth.NewOwners(a.Secret, config.Now)
 	a.Commands = commands.New(a.Store, a.Secret, config.Now)
+	a.Commands.Bound(config.cacheBytes(commands.BytesKept))
 	a.caches = a.allCaches()
 	a.Registry.MustRegister(a.caches)
 	return a, nil
@@ -100,7 +102,8 @@ func Open(config Config) (_ *App, err error) {
 // that refuses us is an error.
 func (a *App) openLog() (eventstore.Store, error) {
 	if a.Config.EventStore == "" {
-		return embeddedlog.OpenLog(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage}, a.fail)
+		return embeddedlog.OpenLog(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage,
+			CacheBytes: a.Config.cacheBytes(blocksBytes), HeadsBytes: a.Config.cacheBytes(embeddedlog.HeadsBytesDefault)}, a.fail)
 	}
 	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log})
 	if err != nil {
@@ -155,7 +158,8 @@ func (a *App) openSinks() error {
 // models are opened as soon as it works. It fails if they are in use or not ours.
 func (a *App) openEmbedded() (projections.Sink, error) {
 	open := func() (projections.Sink, error) {
-		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage})
+		sink, err := embeddedsink.Open(embeddedsink.Options{Dir: a.Dir.file("read"), Logger: a.log, FilesMax: a.files.storage,
+			CacheBytes: a.Config.cacheBytes(blocksBytes)})
 		if err != nil {
 			return nil, err
 		}

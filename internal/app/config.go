@@ -22,6 +22,7 @@ type Config struct {
 	Roles       []string         // nil: all of Roles
 	Proxies     []string         // addresses and networks whose X-Forwarded-For is believed; nil: nobody's
 	LocalSignIn bool             // owners may be made up by whoever can read Data
+	CacheBytes  int64            // that all caches may hold together; 0: CacheBytesDefault
 	Now         func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: slog.Default
 }
@@ -61,6 +62,9 @@ func (c Config) check() (Config, error) {
 		if !slices.Contains(Roles, role) {
 			return c, fmt.Errorf("--roles: there is no role %q; there are %s", role, strings.Join(Roles, ", "))
 		}
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = CacheBytesDefault
 	}
 	if c.Now == nil {
 		c.Now = time.Now

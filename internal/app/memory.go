@@ -3,9 +3,24 @@ package app
 import (
 	"maps"
 
+	"daybook/commands"
+	embeddedlog "daybook/eventstore/embedded"
 	"daybook/internal/cache"
 	"daybook/projections"
 )
+
+// blocksBytes is what each embedded storage keeps of uncompressed blocks.
+const blocksBytes = 64 << 20
+
+// CacheBytesDefault is what all caches of a process may hold together.
+var CacheBytesDefault = int64(commands.BytesKept + embeddedlog.HeadsBytesDefault + projections.PeriodsBytes +
+	len(projections.Models)*projections.RowsBytes + 2*blocksBytes)
+
+// cacheBytes is what a cache may hold that has so many bytes by default.
+func (c Config) cacheBytes(of int64) int64 {
+	share := float64(of) / float64(CacheBytesDefault)
+	return max(1, int64(share*float64(c.CacheBytes)))
+}
 
 // allCaches are those of an open installation, by name, except those of its APIs.
 func (a *App) allCaches() cache.Metrics {

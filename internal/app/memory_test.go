@@ -58,3 +58,35 @@ func TestCachesAreShown(t *testing.T) {
 		t.Errorf("evictions: %v", evictions)
 	}
 }
+
+// TestCachesShareTheirBytes: all caches together have what the settings say, 288 MiB (the help and the runbook say it) or
+// what is asked for.
+func TestCachesShareTheirBytes(t *testing.T) {
+	for asked, want := range map[int64]float64{0: 288 << 20, 10 << 20: 10 << 20} {
+		a, err := app.Open(app.Config{Data: t.TempDir(), CacheBytes: asked, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		families, err := a.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for _, family := range families {
+			for _, metric := range family.GetMetric() {
+				if family.GetName() == "daybook_cache_bytes_max" {
+					sum += metric.GetGauge().GetValue()
+				}
+			}
+		}
+		if sum < want-1000 || sum > want { // rounded down
+			t.Errorf("asked for %d: %.0f bytes, not %.0f", asked, sum, want)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

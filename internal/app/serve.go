@@ -148,7 +148,7 @@ func (s *Server) routes() {
 		s.Commands.Routes(e, s.Owners)
 	}
 	if s.Config.plays(RoleQuery) {
-		counters := projections.NewPeriodReader(s.reader(projections.Counters), projections.PeriodsBytes)
+		counters := projections.NewPeriodReader(s.reader(projections.Counters), s.Config.cacheBytes(projections.PeriodsBytes))
 		s.caches["periods"] = counters
 		api := &readapi.API{
 			Access: s.Commands, Owners: s.Owners,

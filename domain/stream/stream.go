@@ -16,6 +16,14 @@ const (
 	ParkedCategory  = "parked" // of no store: what the operator has a read model leave out
 )
 
+// Prefixes are what the names of all streams begin with. In a log that others write to, the rest is theirs.
+func Prefixes() []string {
+	return []string{
+		StoreCategory + "-", MenuCategory + "-", TabCategory + "-", ImportCategory + "-", OwnerCategory + "-",
+		PairingCategory + "-", ClaimCategory + "-", ParkedCategory + "-",
+	}
+}
+
 // Store is the stream of a store: its opening, tables and tablets.
 func Store(storeID string) string { return StoreCategory + "-" + storeID }
 

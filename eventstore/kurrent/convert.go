@@ -52,3 +52,8 @@ func known(p esdb.Position) bool {
 func ours(stream, typ string) bool {
 	return !strings.HasPrefix(stream, "$") && !strings.HasPrefix(typ, "$") && stream != identityStream
 }
+
+// ours leaves out other applications' events, too.
+func (s *Store) ours(stream, typ string) bool {
+	return ours(stream, typ) && eventstore.Filter{Prefixes: s.prefixes}.Matches(stream, typ)
+}

@@ -15,24 +15,35 @@
 // Appends, Fresh reads of a stream, ReadAll and Head are answered by the leader. Other reads of a stream and
 // subscriptions may be answered by a follower, if the connection string's nodePreference says so.
 //
-// A read of the log forward with a filter lets the server filter, by prefix or else by type, where the server says when
+// A read of the log forward with a filter lets the server filter, by prefix or else by type, or else by Options.Prefixes, where the server says when
 // there is no more (23.10 and later); everywhere the events are checked again on this side. Other reads of the log
 // filter on this side only.
 //
 // # Subscriptions
 //
-// Each subscription receives all events but the server's own and filters on this side. The server could filter, but
-// then a position would move past others' events only by the server's checkpoints, which come after so many events and
-// not within the 100 ms of the port, and which in some server versions were ahead of what they had delivered. So
-// checkpoints are not looked at: a position is always that of an event which was received. Whether it is the end of the
-// log is found by asking for the head, once for each batch that has nothing behind it.
+// The server filters each subscription by Options.Prefixes, so that what other applications write, however large, stays
+// there. Which of this log's events a subscriber wants is decided on this side: a position must move past the others
+// within 100 ms, and the server's checkpoints come after so many events, and in some server versions were ahead of what
+// they had delivered. So checkpoints are not looked at: a position is always that of an event which was received.
+//
+// A subscription is at the end of the log once the server says that it has caught up (23.10 and later), until the
+// server takes that back or the connection breaks. Before that, and with older servers, the head is asked for, once for
+// each batch that has nothing behind it.
+//
+// # The head
+//
+// Behind the last event of this log may stand a million of the server's own and of other applications. What was looked
+// at once is not looked at again: the store remembers up to where there is nothing of this log. What is more than a
+// few events back is searched for once, for all who ask: by the server, forward from what is known, or if nothing is
+// known, backward on this side. At tells where to begin, which projections ask
+// about their checkpoints.
 //
 // A subscription that is dropped begins again after the last event that was received, and drops what it has had.
 //
 // # What is not shown
 //
-// Events of streams and types that begin with '$', which are the server's, are never part of ReadAll, Head or a
-// subscription. Neither is the stream daybook_log, whose only event holds the log's identity; its name has no '-', so it
+// Events of streams and types that begin with '$', which are the server's, and those outside of Options.Prefixes are never
+// part of ReadAll, Head or a subscription. Neither is the stream daybook_log, whose only event holds the log's identity; its name has no '-', so it
 // is of no category and no store. Positions keep the server's commit and prepare numbers.
 //
 // # What is not here

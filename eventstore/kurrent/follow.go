@@ -14,9 +14,17 @@ import (
 	"daybook/eventstore"
 )
 
-// follow runs one subscription of the library, from a position that the server may or may not include, until a
-// function returns false (nil), began fails or the subscription is dropped.
-func (l *link) follow(ctx context.Context, after eventstore.Position, filter *esdb.SubscriptionFilter, began func() error, event func(eventstore.Event) bool, caughtUp func() bool) error {
+// follower is who hears of a subscription.
+type follower struct {
+	began      func() error // before anything else; its error ends the subscription
+	event      func(eventstore.Event) bool
+	caughtUp   func() bool // the server says that there is no more for now
+	fellBehind func()      // it takes that back
+}
+
+// follow runs one subscription of the library, from a position that the server may or may not include, until one of the
+// follower's functions returns false (nil) or the subscription is dropped.
+func (l *link) follow(ctx context.Context, after eventstore.Position, filter *esdb.SubscriptionFilter, f follower) error {
 	options := esdb.SubscribeToAllOptions{
 		From: esdb.Start{}, Filter: filter,
 		MaxSearchWindow: 1024, CheckpointInterval: 64, // few checkpoints: none is believed
@@ -31,7 +39,7 @@ func (l *link) follow(ctx context.Context, after eventstore.Position, filter *es
 		return err
 	}
 	defer sub.Close()
-	if err := began(); err != nil {
+	if err := f.began(); err != nil {
 		return err
 	}
 	for {
@@ -47,11 +55,13 @@ func (l *link) follow(ctx context.Context, after eventstore.Position, filter *es
 			if err != nil {
 				return err
 			}
-			if !event(e) {
+			if !f.event(e) {
 				return nil
 			}
-		case notice.CaughtUp != nil && !caughtUp():
+		case notice.CaughtUp != nil && !f.caughtUp():
 			return nil
+		case notice.FellBehind != nil:
+			f.fellBehind()
 		}
 	}
 }
@@ -72,10 +82,12 @@ func (l *link) notice(sub *esdb.Subscription) (notice *esdb.SubscriptionEvent, e
 
 // filtered yields what the server finds for filter after a position, until the server says that there is no more. It
 // takes a subscription, as reads of the log have no filter in this library.
-func (s *Store) filtered(ctx context.Context, l *link, after eventstore.Position, filter eventstore.Filter) iter.Seq2[eventstore.Event, error] {
+func (s *Store) filtered(ctx context.Context, l *link, after eventstore.Position, filter *esdb.SubscriptionFilter) iter.Seq2[eventstore.Event, error] {
 	return s.pull(ctx, func(ctx context.Context, box *inbox) error {
 		put := func(e eventstore.Event) bool { return box.put(ctx, e, true) }
-		err := l.follow(toLeader(ctx), after, serverFilter(filter), func() error { return nil }, put, func() bool { return false })
+		err := l.follow(toLeader(ctx), after, filter, follower{
+			began: func() error { return nil }, event: put, caughtUp: func() bool { return false }, fellBehind: func() {},
+		})
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -83,10 +95,16 @@ func (s *Store) filtered(ctx context.Context, l *link, after eventstore.Position
 	})
 }
 
-// serverFilter lets through at least what filter matches. A server filters by stream or by type, not both.
-func serverFilter(filter eventstore.Filter) *esdb.SubscriptionFilter {
-	if len(filter.Prefixes) > 0 {
+// serverFilter lets through at least what filter matches, of this log. A server filters by stream or by type, not both.
+func (s *Store) serverFilter(filter eventstore.Filter) *esdb.SubscriptionFilter {
+	switch {
+	case len(filter.Prefixes) > 0:
 		return &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: filter.Prefixes}
+	case len(filter.Types) > 0:
+	case len(s.prefixes) > 0:
+		return &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: s.prefixes}
+	default:
+		return esdb.ExcludeSystemEventsFilter()
 	}
 	quoted := make([]string, len(filter.Types))
 	for i, typ := range filter.Types {

@@ -2,9 +2,49 @@ package kurrent
 
 import (
 	"context"
+	"errors"
 
 	"daybook/eventstore"
 )
+
+// nearEvents is how far behind the end of the server's log the last event of ours is looked for, one call after the
+// other. What stands behind more events that are not ours is searched for once, for all who ask.
+const nearEvents = 1 + 8 + 64
+
+// extent is what is known of the log: met is the last event of ours that any read has met, and between it and clear
+// there is none. So no event is looked at twice to find the head.
+type extent struct{ met, clear eventstore.Position }
+
+// meet notes that the log reaches to position at least.
+func (s *Store) meet(position eventstore.Position) { s.learn(extent{position, position}) }
+
+// learn adds to what is known. What others have learned meanwhile stays.
+func (s *Store) learn(found extent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known.met.Before(found.met) {
+		s.known.met = found.met
+	}
+	if s.known.clear.Before(found.clear) {
+		s.known.clear = found.clear
+	}
+}
+
+// forget drops what was known of a log that has gone back.
+func (s *Store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = extent{}
+}
+
+func (s *Store) extent() extent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known
+}
+
+// met returns the last position that any read has met.
+func (s *Store) met() eventstore.Position { return s.extent().met }
 
 // Head is eventstore.Store's, as the leader sees it.
 func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
@@ -24,28 +64,132 @@ func (s *Store) headOf(ctx context.Context) (head eventstore.Position, err error
 	return head, err
 }
 
-// lastOf looks backward for the last event that is not the server's own, in growing pages: on a quiet server, the
-// newest are its statistics. It need not look past what was met before.
+// lastOf looks for the last event of ours: near the end by reading backward, and what is farther by a search that all
+// who ask share. Of a log whose only news are the server's statistics, it reads those.
 func (s *Store) lastOf(ctx context.Context, l *link) (eventstore.Position, error) {
-	met := s.met()
-	var from eventstore.Position
-	for count := 1; ; count = min(16*count, pageEvents) {
-		got := 0
-		for e, err := range s.page(ctx, l, logPage(from, eventstore.Backward, count)) {
-			switch {
-			case err != nil:
-				return eventstore.Position{}, err
-			case !met.Before(e.Position):
-				return met, nil
-			case ours(e.Stream, e.Type):
-				s.meet(e.Position)
-				return e.Position, nil
-			}
-			from = e.Position
-			got++
-		}
-		if got < count {
-			return met, nil
+	w := walk{store: s, known: s.extent()}
+	for count := 1; w.passed < nearEvents; count *= 8 {
+		if found, err := w.back(ctx, l, count); found || err != nil {
+			return w.head, err
 		}
 	}
+	return s.searched(ctx, l, w)
+}
+
+// walk goes backward from the end of the server's log.
+type walk struct {
+	store  *Store
+	known  extent
+	end    eventstore.Position // of the server's log, when the walk began; zero before that
+	from   eventstore.Position // exclusive; zero: the end
+	passed int
+	head   eventstore.Position // if found
+}
+
+// back reads so many events more, and says whether it has come to an event of ours, or to where none can be.
+func (w *walk) back(ctx context.Context, l *link, count int) (found bool, err error) {
+	got := 0
+	for e, err := range w.store.page(ctx, l, logPage(w.from, eventstore.Backward, count)) {
+		if err != nil {
+			return false, err
+		}
+		if w.end.IsZero() {
+			w.begin(e.Position)
+		}
+		switch {
+		case !w.known.clear.Before(e.Position):
+			return w.at(w.known.met)
+		case w.store.ours(e.Stream, e.Type):
+			return w.at(e.Position)
+		}
+		w.from = e.Position
+		w.passed++
+		got++
+	}
+	if got < count { // that was the first event of all
+		return w.at(eventstore.Position{})
+	}
+	return false, nil
+}
+
+// begin notes where the server's log ends. What is known is of no use if that is before it: an older copy was put in
+// its place.
+func (w *walk) begin(end eventstore.Position) {
+	w.end = end
+	if end.Before(w.known.met) {
+		w.store.forget()
+		w.known = extent{}
+	}
+}
+
+func (w *walk) at(head eventstore.Position) (found bool, err error) {
+	w.head = head
+	w.store.learn(extent{head, w.end})
+	return true, nil
+}
+
+// search is one that is under way, for all who ask for the head meanwhile.
+type search struct {
+	done chan struct{}
+	head eventstore.Position
+	err  error
+}
+
+// searched takes part in the search that is under way, or begins one where a walk has stopped.
+func (s *Store) searched(ctx context.Context, l *link, w walk) (eventstore.Position, error) {
+	s.mu.Lock()
+	find := s.searching
+	if find == nil {
+		find = &search{done: make(chan struct{})}
+		if !s.spawnLocked(func() { s.search(l, w, find) }) {
+			s.mu.Unlock()
+			return eventstore.Position{}, eventstore.ErrClosed
+		}
+		s.searching = find
+	}
+	s.mu.Unlock()
+	select {
+	case <-find.done:
+		return find.head, find.err
+	case <-ctx.Done():
+		return eventstore.Position{}, ended(ctx)
+	}
+}
+
+func (s *Store) search(l *link, w walk, find *search) {
+	find.err = w.search(s.life, l)
+	find.head = w.head
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.searching = nil
+	close(find.done)
+}
+
+// search lets the server look forward from what is known. Where that cannot be, it goes on backward.
+func (w *walk) search(ctx context.Context, l *link) error {
+	if !w.known.met.IsZero() && l.version.saysCaughtUp() {
+		err := w.forth(ctx, l)
+		if !errors.Is(err, errPosition) { // the server has scavenged what stood there
+			return err
+		}
+	}
+	for {
+		if found, err := w.back(ctx, l, pageEvents); found || err != nil {
+			return err
+		}
+	}
+}
+
+func (w *walk) forth(ctx context.Context, l *link) error {
+	head := w.known.met
+	for e, err := range w.store.filtered(ctx, l, w.known.clear, w.store.serverFilter(eventstore.Filter{})) {
+		if err != nil {
+			return err
+		}
+		if w.store.ours(e.Stream, e.Type) && head.Before(e.Position) {
+			head = e.Position
+		}
+	}
+	_, err := w.at(head)
+	return err
 }

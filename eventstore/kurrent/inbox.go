@@ -19,6 +19,7 @@ type inbox struct {
 	events   []eventstore.Event
 	bytes    int
 	position eventstore.Position // of the last event put, wanted or not
+	live     bool                // all that the server had was put
 	over     bool
 	err      error
 
@@ -63,6 +64,21 @@ func (b *inbox) offer(e eventstore.Event, wanted bool) bool {
 	return true
 }
 
+// reached says whether all that the server had was put.
+func (b *inbox) reached(end bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.live = end
+	signal(b.more)
+}
+
+// isLive says whether what was taken last reached the end, by what the server says.
+func (b *inbox) isLive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.live
+}
+
 // finish says that nothing more comes, because of err if it is not nil.
 func (b *inbox) finish(err error) {
 	b.mu.Lock()
@@ -71,11 +87,11 @@ func (b *inbox) finish(err error) {
 	signal(b.more)
 }
 
-// take empties the inbox. The position is that of the last event put. If over, nothing will be put any more.
-func (b *inbox) take() (events []eventstore.Event, position eventstore.Position, over bool, err error) {
+// take empties the inbox. The position is that of the last event put. If live, that was all the server had. If over, nothing will be put any more.
+func (b *inbox) take() (events []eventstore.Event, position eventstore.Position, live, over bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	events, b.events, b.bytes = b.events, nil, 0
 	signal(b.room)
-	return events, b.position, b.over, b.err
+	return events, b.position, b.live, b.over, b.err
 }

@@ -129,7 +129,7 @@ func (s *Store) pull(ctx context.Context, produce func(ctx context.Context, box 
 			return
 		}
 		for {
-			events, _, over, err := box.take()
+			events, _, _, over, err := box.take()
 			for _, e := range events {
 				if ctx.Err() != nil {
 					yield(eventstore.Event{}, ended(ctx))

@@ -52,8 +52,9 @@ func (s *Store) At(ctx context.Context, position eventstore.Position) (found eve
 			if err != nil {
 				return false, err
 			}
-			if e.Position == position && ours(e.Stream, e.Type) {
+			if e.Position == position && s.ours(e.Stream, e.Type) {
 				found, is = e, true
+				s.meet(position)
 			}
 		}
 		return false, nil
@@ -146,7 +147,7 @@ type logReader struct {
 // pass yields e if it is wanted, and says whether there may be more.
 func (r *logReader) pass(e eventstore.Event) bool {
 	r.next = e.Position
-	if !ours(e.Stream, e.Type) || !r.filter.Matches(e.Stream, e.Type) {
+	if !r.store.ours(e.Stream, e.Type) || !r.filter.Matches(e.Stream, e.Type) {
 		return true
 	}
 	r.left--
@@ -189,11 +190,11 @@ func (r *logReader) back(ctx context.Context, l *link) (progress bool, err error
 
 // forth reads up to the end, which is an event's place, so that an answer that was cut short is noticed.
 func (r *logReader) forth(ctx context.Context, l *link) (progress bool, err error) {
-	filtered := len(r.filter.Prefixes)+len(r.filter.Types) > 0 && l.version.saysCaughtUp()
+	filtered := len(r.filter.Prefixes)+len(r.filter.Types)+len(r.store.prefixes) > 0 && l.version.saysCaughtUp()
 	for r.next.Before(r.end) {
 		before, source := r.next, r.store.page(ctx, l, logPage(r.next, eventstore.Forward, r.count()))
 		if filtered {
-			source = r.store.filtered(ctx, l, r.next, r.filter)
+			source = r.store.filtered(ctx, l, r.next, r.store.serverFilter(r.filter))
 		}
 		for e, err := range source {
 			switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,11 +25,16 @@ type Options struct {
 	// Patience is how long a call whose context has no earlier end tries to reach the server before it returns
 	// ErrUnavailable. 0 means 30 s. Subscriptions have no end of patience.
 	Patience time.Duration
+	// Prefixes are what the names of this log's streams begin with. Events of other streams are other applications':
+	// the server keeps them to itself where it can, and they are never shown. None: all but the server's own events are
+	// shown.
+	Prefixes []string
 }
 
 // Store is a log in KurrentDB or EventStoreDB. It implements eventstore.Store.
 type Store struct {
 	config   esdb.Configuration
+	prefixes []string
 	logger   *slog.Logger
 	patience time.Duration
 
@@ -39,9 +45,10 @@ type Store struct {
 	mu        sync.Mutex
 	link      *link // nil before the first connection
 	dialing   *attempt
-	identity  string              // "" until it was read
-	seen      eventstore.Position // the last event that any read has met
-	dialPause backoff             // this and nextDial belong to the attempt that is under way
+	identity  string // "" until it was read
+	known     extent
+	searching *search // nil: none is under way
+	dialPause backoff // this and nextDial belong to the attempt that is under way
 	nextDial  time.Time
 }
 
@@ -55,7 +62,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("event store address: %w", err)
 	}
 	s := &Store{
-		config: *config, logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
+		config: *config, prefixes: slices.Clone(o.Prefixes), logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
 		dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
 	}
 	if s.logger == nil {
@@ -119,20 +126,4 @@ func (s *Store) begin(ctx context.Context) (_ context.Context, done func(), err 
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(s.life, func() { cancel(eventstore.ErrClosed) })
 	return ctx, func() { stop(); cancel(nil) }, nil
-}
-
-// meet notes that the log reaches to position at least.
-func (s *Store) meet(position eventstore.Position) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen.Before(position) {
-		s.seen = position
-	}
-}
-
-// met returns the last position that any read has met.
-func (s *Store) met() eventstore.Position {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.seen
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-
 	"daybook/eventstore"
 )
 
@@ -14,7 +12,7 @@ const (
 	// quietMax is how long a position that moved past others' events is kept back, to be told with what follows.
 	quietMax = 25 * time.Millisecond
 	// headMax is how long a batch waits to learn whether it reaches the end, and headPause the time between questions
-	// that found no answer.
+	// that failed. A question that takes longer goes on.
 	headMax   = 500 * time.Millisecond
 	headPause = 100 * time.Millisecond
 )
@@ -34,7 +32,8 @@ type subscription struct {
 	saidEnd  bool                // with it: CaughtUp
 	moved    time.Time           // when position first differed from told
 	ask      time.Time           // not before, the head
-	checked  bool                // the first position is not after the end
+	asked    *search             // a question for the head that is under way
+	live     bool                // what was taken last was all that the server had
 	final    error
 }
 
@@ -89,16 +88,44 @@ func (f *subscription) session(at *eventstore.Position) error {
 		return err
 	}
 	put := func(e eventstore.Event) bool {
-		if !ours(e.Stream, e.Type) || !at.Before(e.Position) {
+		if !f.store.ours(e.Stream, e.Type) || !at.Before(e.Position) {
 			return true
 		}
 		*at = e.Position
 		f.store.meet(e.Position)
 		return f.box.put(f.life, e, f.filter.Matches(e.Stream, e.Type))
 	}
+	f.box.reached(false)
 	// The server may have been replaced unnoticed. What is learned now stays true while this subscription lives.
-	began := func() error { return f.store.sameLog(f.life, l) }
-	return l.follow(f.life, *at, esdb.ExcludeSystemEventsFilter(), began, put, func() bool { return true })
+	began := func() error {
+		if err := f.store.sameLog(f.life, l); err != nil {
+			return err
+		}
+		return f.store.reaches(f.life, l, *at)
+	}
+	return l.follow(f.life, *at, f.store.serverFilter(eventstore.Filter{}), follower{
+		began: began, event: put,
+		caughtUp:   func() bool { f.box.reached(true); return true },
+		fellBehind: func() { f.box.reached(false) },
+	})
+}
+
+// reaches returns ErrInvalid if a position is after the end of the server's log, where a subscription would hear nothing.
+func (s *Store) reaches(ctx context.Context, l *link, position eventstore.Position) error {
+	if position.IsZero() {
+		return nil
+	}
+	var end eventstore.Position
+	for e, err := range s.page(ctx, l, logPage(eventstore.Position{}, eventstore.Backward, 1)) {
+		if err != nil {
+			return err
+		}
+		end = e.Position
+	}
+	if end.Before(position) {
+		return fmt.Errorf("%w: position %v is after the end of this log, %v", eventstore.ErrInvalid, position, end)
+	}
+	return nil
 }
 
 // Next is eventstore.Subscription's.
@@ -128,11 +155,11 @@ func (f *subscription) absorb() {
 	if len(f.held) > 0 {
 		return
 	}
-	events, position, over, err := f.box.take()
+	events, position, live, over, err := f.box.take()
 	if f.position == f.told && position != f.position {
 		f.moved = time.Now()
 	}
-	f.held, f.position = events, position
+	f.held, f.position, f.live = events, position, live
 	if over && len(events) == 0 {
 		f.final = err
 	}
@@ -153,30 +180,56 @@ func (f *subscription) batch(ctx context.Context) (eventstore.Batch, bool) {
 	return b, true
 }
 
-// atEnd says whether the position is the end of the log now: by comparison, as not every server says when a
-// subscription catches up, and none says it again. Where that cannot be learned soon, the answer is no, and the
-// question is put again.
+// atEnd says whether the position is the end of the log now, as far as the server tells that: the subscription is told
+// once when it has caught up, and from then on gets each event as it comes. Before that, and with servers that do not
+// tell, the head is asked for; where the answer does not come soon, the answer is no, and it is looked at when it comes.
 func (f *subscription) atEnd(ctx context.Context) bool {
-	if f.position.Before(f.store.met()) || f.position == f.told && f.saidEnd || time.Now().Before(f.ask) {
+	switch {
+	case f.position.Before(f.store.met()) || f.position == f.told && f.saidEnd:
+		return false
+	case f.live && f.box.isLive():
+		return true
+	case f.asked == nil && time.Now().Before(f.ask):
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, headMax)
-	defer cancel()
-	head, err := f.store.Head(ctx)
+	if f.asked == nil && !f.askHead() {
+		return false
+	}
+	timer := time.NewTimer(headMax)
+	defer timer.Stop()
+	select {
+	case <-f.asked.done:
+	case <-timer.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	head, err := f.asked.head, f.asked.err
+	f.asked = nil
 	if err != nil {
 		f.ask = time.Now().Add(headPause)
 		return false
 	}
-	if head.Before(f.position) && !f.checked {
-		f.final = fmt.Errorf("%w: position %v is after the end of this log, %v", eventstore.ErrInvalid, f.position, head)
-	}
-	f.checked = true
-	return !f.position.Before(head)
+	return !f.position.Before(head) && !f.store.extent().clear.Before(f.position) // one after the end is of another log
+}
+
+// askHead begins to ask for the head.
+func (f *subscription) askHead() bool {
+	asked := &search{done: make(chan struct{})}
+	f.asked = asked
+	return f.store.spawn(func() {
+		defer close(asked.done)
+		asked.head, asked.err = f.store.headOf(f.life)
+	})
 }
 
 // wait returns when Next should look again.
 func (f *subscription) wait(ctx context.Context) {
 	var again <-chan time.Time
+	var answered <-chan struct{}
+	if f.asked != nil {
+		answered = f.asked.done
+	}
 	due := time.Until(f.ask)
 	if f.position != f.told {
 		due = quietMax - time.Since(f.moved)
@@ -189,6 +242,7 @@ func (f *subscription) wait(ctx context.Context) {
 	select {
 	case <-f.box.more:
 	case <-again:
+	case <-answered:
 	case <-ctx.Done():
 	case <-f.life.Done():
 	}

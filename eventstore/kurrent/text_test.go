@@ -94,11 +94,11 @@ func TestPanicsAreErrors(t *testing.T) {
 }
 
 func TestServerFilter(t *testing.T) {
-	f := serverFilter(eventstore.Filter{Types: []string{"tab.opened.v1", "a+b"}})
+	f := (&Store{}).serverFilter(eventstore.Filter{Types: []string{"tab.opened.v1", "a+b"}})
 	if f.Type != esdb.EventFilterType || f.Regex != `^(tab\.opened\.v1|a\+b)$` {
 		t.Errorf("got %+v", f)
 	}
-	if f := serverFilter(eventstore.Filter{Prefixes: []string{"tab-s-"}, Types: []string{"x"}}); f.Type != esdb.StreamFilterType || len(f.Prefixes) != 1 || f.Regex != "" {
+	if f := (&Store{}).serverFilter(eventstore.Filter{Prefixes: []string{"tab-s-"}, Types: []string{"x"}}); f.Type != esdb.StreamFilterType || len(f.Prefixes) != 1 || f.Regex != "" {
 		t.Errorf("got %+v", f)
 	}
 }

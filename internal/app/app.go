@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"daybook/commands"
+	"daybook/domain/stream"
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/eventstore/kurrent"
@@ -105,7 +106,7 @@ func (a *App) openLog() (eventstore.Store, error) {
 		return embeddedlog.OpenLog(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage,
 			CacheBytes: a.Config.cacheBytes(blocksBytes), HeadsBytes: a.Config.cacheBytes(embeddedlog.HeadsBytesDefault)}, a.fail)
 	}
-	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log})
+	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log, Prefixes: stream.Prefixes()})
 	if err != nil {
 		return nil, fmt.Errorf("DAYBOOK_EVENTSTORE (--eventstore): %w", err)
 	}

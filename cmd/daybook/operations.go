@@ -107,6 +107,8 @@ func (c *copyLogCmd) Run(p *program) error {
 	}
 	fmt.Fprintf(p.out, "%d events copied; the copy has all %d, compared one by one.\n", copied.Added, copied.Events)
 	fmt.Fprintln(p.err, "To use it: set DAYBOOK_EVENTSTORE, and run 'daybook rebuild' once, as the read models are of the old log.")
+	fmt.Fprintln(p.err, "Before tablets order there, let them deliver what they hold: an order whose tab was closed before the copy and\n"+
+		"that is sent once more with its key is a new one there.")
 	return nil
 }
 

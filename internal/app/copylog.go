@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"daybook/eventstore"
 	"daybook/eventstore/kurrent"
@@ -49,6 +50,9 @@ func copyLog(ctx context.Context, source, target eventstore.Store, progress Prog
 		return c, err
 	}
 	c.Resumed = !after.IsZero()
+	if err := canBeCopied(ctx, source, after, head, progress); err != nil {
+		return c, err
+	}
 	for run, err := range runs(source.ReadAll(ctx, eventstore.LogRead{After: after}), head) {
 		if err != nil {
 			return c, err
@@ -62,6 +66,42 @@ func copyLog(ctx context.Context, source, target eventstore.Store, progress Prog
 	}
 	c.Events, err = compareLogs(ctx, source, target, head, progress)
 	return c, err
+}
+
+// ErrTooLarge: events from before a limit are larger than what the target takes. Nothing was written.
+var ErrTooLarge = fmt.Errorf("events are larger than the %d bytes that an append may have", eventstore.AppendBytesMax)
+
+// tooLargeNamed is how many events ErrTooLarge names.
+const tooLargeNamed = 100
+
+// canBeCopied looks through what is to be copied before anything is written. Error: ErrTooLarge, with each event's place.
+func canBeCopied(ctx context.Context, source eventstore.Store, after, head eventstore.Position, progress Progress) error {
+	var named []string
+	large, n := 0, 0
+	for e, err := range source.ReadAll(ctx, eventstore.LogRead{After: after}) {
+		if err != nil {
+			return err
+		}
+		if head.Before(e.Position) {
+			break
+		}
+		if size := sizeOf(e); size > eventstore.AppendBytesMax {
+			if large++; large <= tooLargeNamed {
+				named = append(named, fmt.Sprintf("stream %s revision %d: %d bytes", e.Stream, e.Revision, size))
+			}
+		}
+		if n++; n%10_000 == 0 {
+			progress("looking", e.Position.Commit, head.Commit)
+		}
+	}
+	if large > 0 {
+		return fmt.Errorf("%d %w: %s", large, ErrTooLarge, strings.Join(named, "; "))
+	}
+	return nil
+}
+
+func sizeOf(e eventstore.Event) int {
+	return eventstore.NewEvent{Type: e.Type, Data: e.Data, Metadata: e.Metadata}.Size()
 }
 
 // copiedUpTo returns the place in the source of the target's last event, zero if it has none. Error: ErrNotACopy.
@@ -100,7 +140,7 @@ func runs(events iter.Seq2[eventstore.Event, error], head eventstore.Position) i
 			if head.Before(e.Position) {
 				break
 			}
-			bytes := len(e.Data) + len(e.Metadata)
+			bytes := sizeOf(e)
 			if len(run) > 0 && (run[0].Stream != e.Stream || len(run) == copyRunMax || size+bytes > copyRunBytesMax) {
 				if !yield(run, nil) {
 					return

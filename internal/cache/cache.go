@@ -103,13 +103,14 @@ func (c *Cache[K, V]) Stats() Stats {
 
 func (c *Cache[K, V]) put(key K, value V, bytes int) {
 	weight := int64(bytes) + entryBytes
-	c.remove(key)
 	if weight > c.stats.BytesMax { // the others need not go for it
+		c.remove(key)
 		c.stats.Evictions++
 		return
 	}
-	c.recent.Add(key, weighed[V]{value, weight})
-	c.stats.Bytes += weight
+	old, _ := c.recent.Peek(key)
+	c.recent.Add(key, weighed[V]{value, weight}) // in its place, if there is one
+	c.stats.Bytes += weight - old.bytes
 	c.shrink()
 }
 

@@ -86,6 +86,9 @@ func (n *node) enter(ctx context.Context, method string) (context.Context, error
 	if open[method] {
 		return ctx, nil
 	}
+	if err := n.trouble.notReady(); err != nil {
+		return ctx, err
+	}
 	user, err := n.authenticate(ctx)
 	if err != nil {
 		return ctx, err

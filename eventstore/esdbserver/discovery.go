@@ -58,11 +58,12 @@ func (n *node) members() []string {
 
 type featuresService struct {
 	serverfeatures.UnimplementedServerFeaturesServer
+	node *node
 }
 
 // GetSupportedMethods names what clients may call, in lower case as EventStoreDB does.
-func (featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
-	methods := &serverfeatures.SupportedMethods{EventStoreServerVersion: protocolVersion}
+func (f featuresService) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+	methods := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.node.options.Version}
 	add := func(service string, names ...string) {
 		for _, name := range names {
 			methods.Methods = append(methods.Methods, &serverfeatures.SupportedMethod{ServiceName: service, MethodName: name})

@@ -31,6 +31,8 @@ type Hostile struct {
 	// Down begins, with a call, a time of DownFor in which all calls and subscriptions end with Unavailable.
 	Down    int
 	DownFor time.Duration
+	// NotReadyFor is how long after New all but gossip and the server's features is refused, as during an election.
+	NotReadyFor time.Duration
 }
 
 // trouble counts the occasions of a Hostile. nil makes none.
@@ -38,13 +40,14 @@ type trouble struct {
 	Hostile
 	lost, late, dropped, refused, slowed, downs atomic.Uint64
 	downUntil                                   atomic.Int64 // nanoseconds since 1970
+	readyFrom                                   time.Time
 }
 
 func newTrouble(h *Hostile) *trouble {
 	if h == nil {
 		return nil
 	}
-	return &trouble{Hostile: *h}
+	return &trouble{Hostile: *h, readyFrom: time.Now().Add(h.NotReadyFor)}
 }
 
 // Salts keep the kinds of trouble apart that have the same N.
@@ -122,6 +125,14 @@ func (t *trouble) dropSubscription() error {
 		return unavailable("the subscription is dropped")
 	}
 	return nil
+}
+
+// notReady is the trouble of a node that knows no leader.
+func (t *trouble) notReady() error {
+	if t == nil || !time.Now().Before(t.readyFrom) {
+		return nil
+	}
+	return status.Error(codes.Unavailable, "Server Is Not Ready")
 }
 
 func (t *trouble) notLeader() bool {

@@ -1,6 +1,7 @@
 package esdbserver
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
@@ -27,6 +28,8 @@ type Options struct {
 	// AcceptGroups answers the creation of a persistent subscription with success, though nothing is ever delivered to
 	// it. Only the client module's tests want that: they create one to see whether there is a leader.
 	AcceptGroups bool
+	// Version is the release that clients are told, "" for the one whose protocol is spoken.
+	Version string
 	// Hostile makes trouble, for tests. nil: none.
 	Hostile *Hostile
 	// Now gives the time that $maxAge is measured against, nil for time.Now.
@@ -42,6 +45,7 @@ type User struct {
 }
 
 func (o Options) withDefaults() Options {
+	o.Version = cmp.Or(o.Version, protocolVersion)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

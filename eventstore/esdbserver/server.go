@@ -69,7 +69,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := grpc.NewServer(node.grpcOptions()...)
 	streams.RegisterStreamsServer(server, &streamsService{node: node})
 	gossip.RegisterGossipServer(server, &gossipService{node: node})
-	serverfeatures.RegisterServerFeaturesServer(server, featuresService{})
+	serverfeatures.RegisterServerFeaturesServer(server, featuresService{node: node})
 	persistent.RegisterPersistentSubscriptionsServer(server, &groupsService{node: node})
 	projections.RegisterProjectionsServer(server, projections.UnimplementedProjectionsServer{})
 	stopped := make(chan struct{})

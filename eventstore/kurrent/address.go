@@ -44,6 +44,13 @@ func parse(address string) (*esdb.Configuration, error) {
 	return config, nil
 }
 
+// hosts is the part of an address that names machines.
+func hosts(address string) string {
+	_, bare := withoutUser(address)
+	bare, _, _ = strings.Cut(bare, "?")
+	return bare
+}
+
 // withoutUser cuts the user and password out of address: everything up to the last '@'.
 func withoutUser(address string) (user, bare string) {
 	scheme, rest, ok := strings.Cut(address, "://")
@@ -80,6 +87,10 @@ func checkSettings(address string) error {
 			return fmt.Errorf("the setting %s is given twice", name)
 		}
 		switch lower {
+		case "keepaliveinterval":
+			if n, err := strconv.Atoi(value[0]); err != nil || n < 0 || n > int(time.Minute/time.Millisecond) {
+				return fmt.Errorf("the setting %s must be 0 to 60000 (ms), not %q: without it, a connection on which nothing comes any more is never given up", name, value[0])
+			}
 		case "gossiptimeout", "defaultdeadline", "keepalivetimeout":
 			if n, err := strconv.Atoi(value[0]); err != nil || n < 1 || n > int(time.Hour/time.Millisecond) {
 				return fmt.Errorf("the setting %s must be a positive whole number, not %q", name, value[0])

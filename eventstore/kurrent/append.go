@@ -88,6 +88,7 @@ func (a *appending) send(ctx context.Context, l *link) (esdb.WriteResult, error)
 			if err != nil {
 				return esdb.WriteResult{}, err
 			}
+			l.heard()
 			return *result, nil
 		})
 		answered <- answer{result, err}

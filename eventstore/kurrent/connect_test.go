@@ -44,6 +44,7 @@ func TestOpenRefusesABadAddressAndHidesThePassword(t *testing.T) {
 		"esdb://localhost?nodePreference=best":           "best",
 		"esdb://localhost?defaultDeadline=soon":          "defaultDeadline",
 		"esdb://localhost?gossipTimeout=0":               "gossipTimeout",
+		"esdb://localhost?keepAliveInterval=-1":          "never given up",
 		"esdb://localhost?tlsCAFile=/does/not/exist":     "/does/not/exist",
 		"esdb://localhost?userCertFile=a":                "userKeyFile",
 		"esdb://a:1,b:x":                                 "port",
@@ -266,6 +267,8 @@ func TestAnyAddressWorksAfterABreak(t *testing.T) {
 		"the follower alone":       "esdb://" + follower.address + "?tls=false",
 		"both, a follower first":   "esdb://" + follower.address + "," + leader.address + "?tls=false&nodePreference=follower",
 		"both, the leader first":   "esdb://" + leader.address + "," + follower.address + "?tls=false&nodePreference=leader",
+		"both, to be discovered":   "esdb+discover://" + follower.address + "," + leader.address + "?tls=false",
+		"the follower, discovered": "esdb+discover://" + follower.address + "?tls=false",
 		"both, whichever is found": "esdb://" + follower.address + "," + leader.address + "?tls=false&nodePreference=random",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,5 +292,29 @@ func TestAnyAddressWorksAfterABreak(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestACARenewed: the file that the address names is read at each connection.
+func TestACARenewed(t *testing.T) {
+	old, caFile := certificate(t, "127.0.0.1")
+	renewed, renewedFile := certificate(t, "127.0.0.1")
+	server := newServer(t, esdbserver.Options{TLS: &tls.Config{Certificates: []tls.Certificate{old}}})
+	store := open(t, kurrent.Options{URL: "esdb://" + server.address + "?tlsCAFile=" + caFile, Logger: logger()})
+	if _, err := store.Identity(within(t, 5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	server.down()
+	server.options.TLS = &tls.Config{Certificates: []tls.Certificate{renewed}}
+	server.start()
+	pem, err := os.ReadFile(renewedFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(caFile, pem, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Head(within(t, 5*time.Second)); err != nil {
+		t.Error(err)
 	}
 }

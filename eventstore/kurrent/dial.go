@@ -2,9 +2,12 @@ package kurrent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 
 	"daybook/eventstore"
 )
@@ -14,6 +17,9 @@ const (
 	dialPauseMax   = 500 * time.Millisecond // so that a server that is back is used within a second
 	callPauseFirst = 10 * time.Millisecond
 	callPauseMax   = 250 * time.Millisecond
+	// downMax is how long a call that has an end of its own waits for a connection, so that who called can still say why
+	// it failed.
+	downMax = 1500 * time.Millisecond
 )
 
 // backoff gives pauses that double from first to max. Half of each pause is random, so that many do not return at once.
@@ -73,13 +79,41 @@ func (s *Store) connection(ctx context.Context) (*link, error) {
 	case <-a.done:
 		return a.link, a.err
 	case <-ctx.Done():
-		return nil, ended(ctx)
+		return nil, s.noConnection(ctx)
 	}
+}
+
+// noConnection is the error of a call whose time ended before there was a connection.
+func (s *Store) noConnection(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ended(ctx); s.trouble == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &unreachable{s.trouble}
+}
+
+// connectionSoon is connection, for not longer than such a call waits that has been without one since then.
+func (s *Store) connectionSoon(ctx context.Context, since time.Time) (*link, error) {
+	if _, ends := ctx.Deadline(); !ends {
+		return s.connection(ctx)
+	}
+	soon, cancel := context.WithDeadline(ctx, since.Add(downMax))
+	defer cancel()
+	l, err := s.connection(soon)
+	if err != nil && ctx.Err() == nil && (soon.Err() != nil || isLost(err) && !time.Now().Before(since.Add(downMax))) {
+		var known *unreachable
+		if !errors.As(err, &known) {
+			err = &unreachable{fmt.Errorf("no connection in %v: %w", downMax, err)}
+		}
+	}
+	return l, err
 }
 
 func (s *Store) attempt(a *attempt) {
 	sleep(s.life, time.Until(s.nextDial))
 	a.link, a.err = s.dial()
+	s.report(a.link, a.err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(a.done)
@@ -92,25 +126,29 @@ func (s *Store) attempt(a *attempt) {
 	s.link = a.link
 }
 
-// dial makes one attempt. The library cannot be interrupted in it: after Close, it ends by the URL's gossipTimeout.
+// dial makes one attempt. The address is read anew: the files that it names may have been renewed.
 func (s *Store) dial() (*link, error) {
 	if s.life.Err() != nil {
 		return nil, eventstore.ErrClosed
 	}
-	l, err := newLink(s.config, s.logger)
+	config, err := parse(s.url)
+	if err != nil {
+		return nil, &lost{err}
+	}
+	node, err := s.find(s.life, config)
+	if err != nil {
+		return nil, err
+	}
+	config.Address, config.GossipSeeds, config.DnsDiscover = node.address, nil, false
+	l, err := newLink(*config, s.logger)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
 	}
-	version, err := guard(s.life, l, func(context.Context) (version, error) {
-		v, err := l.client.GetServerVersion() // waits until the library found a server
-		if err != nil {
-			return version{}, err
-		}
-		return version{v.Major, v.Minor}, nil
-	})
-	if err == nil {
-		l.version = version
-		err = s.sameLog(s.life, l)
+	l.address, l.version = node.address, node.version
+	if !s.spawn(func() { s.watch(l) }) {
+		err = eventstore.ErrClosed
+	} else {
+		err = s.greet(l)
 	}
 	if s.life.Err() != nil {
 		err = eventstore.ErrClosed
@@ -119,8 +157,20 @@ func (s *Store) dial() (*link, error) {
 		l.kill(err)
 		return nil, err
 	}
-	s.logger.Info("connected to the event store", "server", version.String())
 	return l, nil
+}
+
+// greet lets the library connect, and sees whether the node is ready, takes the credentials and holds the right log.
+func (s *Store) greet(l *link) error {
+	_, err := guard(s.life, l, func(context.Context) (*esdb.ServerVersion, error) { return l.client.GetServerVersion() })
+	if err == nil {
+		err = s.sameLog(s.life, l)
+	}
+	if isLost(err) {
+		return &lost{fmt.Errorf("%s: %w", l.address, err)}
+	}
+	l.ready.Store(err == nil)
+	return err
 }
 
 // version of a server; zero if it does not tell, as those before 21.10.
@@ -135,19 +185,28 @@ func (v version) saysCaughtUp() bool { return v.major > 23 || v.major == 23 && v
 // context, for as long as Options.Patience after the last progress.
 func (s *Store) try(ctx context.Context, op func(l *link) (progress bool, err error)) error {
 	pauses := backoff{first: callPauseFirst, max: callPauseMax}
-	end := time.Now().Add(s.patience)
+	end, since := time.Now().Add(s.patience), time.Now()
+	var last error // of those that may pass, since the last progress
 	for {
-		l, err := s.connection(ctx)
+		l, err := s.connectionSoon(ctx, since)
 		if err == nil {
 			var progress bool
-			if progress, err = op(l); progress {
+			progress, err = op(l)
+			if progress {
 				pauses.reset()
-				end = time.Now().Add(s.patience)
+				end, last = time.Now().Add(s.patience), nil
+			}
+			if last == nil { // from here on it may wait for a connection again
+				since = time.Now()
 			}
 		}
 		switch {
 		case err == nil:
 			return nil
+		case l == nil && errors.As(err, new(*unreachable)):
+			return err
+		case ctx.Err() != nil && last != nil && errors.Is(ended(ctx), context.DeadlineExceeded):
+			return &unreachable{last}
 		case ctx.Err() != nil:
 			return ended(ctx)
 		case !isLost(err):
@@ -155,6 +214,7 @@ func (s *Store) try(ctx context.Context, op func(l *link) (progress bool, err er
 		case time.Now().After(end):
 			return fmt.Errorf("no success in %v: %w", s.patience, err)
 		}
+		last = err
 		s.logger.Debug("event store: trying again", "error", err)
 		pauses.wait(ctx)
 	}

@@ -40,6 +40,9 @@ var refusedPositions = map[string]error{
 	"Unexpected ReadAllResult: Error":           errBeyondEnd,
 }
 
+// errHandshake is that of connections that cannot be encrypted.
+var errHandshake = errors.New("the server's certificate does not fit, or it does not speak TLS")
+
 // errNoStream is the server's word for a stream without events.
 var errNoStream = errors.New("the stream does not exist")
 
@@ -66,7 +69,7 @@ func (l *link) judge(err error) error {
 	case isLost(err):
 		return err
 	case !errors.As(err, &known):
-		return judgeStatus(err)
+		return l.judgeStatus(err)
 	}
 	switch known.Code() {
 	case esdb.ErrorCodeWrongExpectedVersion:
@@ -83,7 +86,16 @@ func (l *link) judge(err error) error {
 			return errNoStream // read from a proper answer; a status of that name may also be a follower's "not leader"
 		}
 	}
-	return judgeStatus(err)
+	return l.judgeStatus(err)
+}
+
+// judgeStatus is the function of that name, for a link that has been good.
+func (l *link) judgeStatus(err error) error {
+	judged := judgeStatus(err)
+	if l.ready.Load() && errors.Is(judged, errHandshake) {
+		return &lost{err} // it was right before: what the address names may have been renewed
+	}
+	return judged
 }
 
 // judgeStatus sorts by the gRPC status somewhere in err.
@@ -96,6 +108,9 @@ func judgeStatus(err error) error {
 	if refused, known := refusedPositions[status.Convert(inner).Message()]; known {
 		return refused
 	}
+	if notTheServer(inner) {
+		return &lost{err}
+	}
 	switch status.Code(inner) {
 	case codes.Unauthenticated:
 		return fmt.Errorf("%w: the server does not accept the user name or password", eventstore.ErrUnavailable)
@@ -107,7 +122,7 @@ func judgeStatus(err error) error {
 		return fmt.Errorf("the server refused: %w", err)
 	}
 	if strings.Contains(inner.Error(), "authentication handshake failed") { // gRPC gives it as text only
-		return fmt.Errorf("%w: the server's certificate does not fit, or it does not speak TLS: %v", eventstore.ErrUnavailable, inner)
+		return fmt.Errorf("%w: %w: %v", eventstore.ErrUnavailable, errHandshake, inner)
 	}
 	return &lost{err}
 }

@@ -39,6 +39,7 @@ func (l *link) follow(ctx context.Context, after eventstore.Position, filter *es
 		return err
 	}
 	defer sub.Close()
+	l.heard()
 	if err := f.began(); err != nil {
 		return err
 	}
@@ -71,6 +72,9 @@ func (l *link) notice(sub *esdb.Subscription) (notice *esdb.SubscriptionEvent, e
 	defer l.survive(&err)
 	notice = sub.Recv()
 	dropped := notice.SubscriptionDropped
+	if dropped == nil {
+		l.heard()
+	}
 	switch {
 	case dropped == nil:
 		return notice, nil

@@ -49,7 +49,7 @@ func TestAnIdleSubscriptionStaysAlive(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(lines.String(), "connected to the event store"); n != 1 || strings.Contains(lines.String(), "interrupted") {
+	if n := strings.Count(lines.String(), "event store: connected"); n != 1 || strings.Contains(lines.String(), "interrupted") {
 		t.Errorf("%d connections were made:\n%s", n, lines.String())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -22,15 +23,19 @@ import (
 // and callers that hang in it panic ("send on closed channel"), which guard turns into an error.
 type link struct {
 	client  *esdb.Client
+	address string
 	version version
 	logger  *slog.Logger
+	ready   atomic.Bool // it has greeted the server
 
-	mu       sync.Mutex
-	entering int // calls that have not got their connection yet
-	dead     bool
-	cause    error
-	idle     chan struct{} // closed when the link is dead and nobody enters
-	closed   chan struct{} // closed when the client is
+	mu                    sync.Mutex
+	entering              int // calls that have not got their connection yet
+	dead                  bool
+	waiting               int // calls without an answer
+	waitsSince, lastHeard time.Time
+	cause                 error
+	idle                  chan struct{} // closed when the link is dead and nobody enters
+	closed                chan struct{} // closed when the client is
 }
 
 // enterPatience is how long a dying link waits for callers in the library's entrance, which takes microseconds unless
@@ -56,7 +61,7 @@ func (l *link) log(level esdb.LogLevel, format string, args ...any) {
 		return
 	}
 	for _, a := range args {
-		if err, ok := a.(error); ok && status.Code(err) == codes.Unavailable {
+		if err, ok := a.(error); ok && (status.Code(err) == codes.Unavailable || notTheServer(err)) {
 			l.kill(err)
 		}
 	}
@@ -136,8 +141,12 @@ func guard[T any](ctx context.Context, l *link, call func(ctx context.Context) (
 	}
 	defer leave()
 	defer l.survive(&err)
+	defer l.waits()()
 	result, err = call(ctx)
-	if status.Code(err) == codes.Unavailable { // a read that could not begin: the library does not log that
+	if err != nil && answered(err) {
+		l.heard()
+	}
+	if status.Code(err) == codes.Unavailable || err != nil && notTheServer(err) { // a read that could not begin: the library does not log that
 		l.kill(err)
 	}
 	return result, l.judge(err)

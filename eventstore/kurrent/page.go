@@ -100,7 +100,11 @@ func (l *link) receiveRaw(stream *esdb.ReadStream) (r *esdb.ResolvedEvent, err e
 			err = &lost{l.causeOfDeath()}
 		}
 	}()
+	defer l.waits()()
 	r, err = stream.Recv()
+	if err == nil || answered(err) {
+		l.heard()
+	}
 	return r, l.judge(err)
 }
 

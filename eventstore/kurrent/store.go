@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-
 	"daybook/eventstore"
 )
 
@@ -33,7 +31,8 @@ type Options struct {
 
 // Store is a log in KurrentDB or EventStoreDB. It implements eventstore.Store.
 type Store struct {
-	config   esdb.Configuration
+	url      string
+	place    string // the hosts of the URL, for people
 	prefixes []string
 	logger   *slog.Logger
 	patience time.Duration
@@ -48,6 +47,9 @@ type Store struct {
 	identity  string // "" until it was read
 	known     extent
 	searching *search // nil: none is under way
+	trouble   error   // why the last attempt failed, nil: it did not
+	advised   string  // on the trouble that was reported last, "" when it is over
+	connected string  // address of the last connection
 	dialPause backoff // this and nextDial belong to the attempt that is under way
 	nextDial  time.Time
 }
@@ -62,7 +64,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("event store address: %w", err)
 	}
 	s := &Store{
-		config: *config, prefixes: slices.Clone(o.Prefixes), logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
+		url: o.URL, place: hosts(o.URL), prefixes: slices.Clone(o.Prefixes), logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
 		dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
 	}
 	if s.logger == nil {

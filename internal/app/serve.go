@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -182,18 +183,14 @@ func (s *Server) readyz(c echo.Context) error {
 			status, parts[part] = http.StatusServiceUnavailable, reason(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), pingMax)
-	defer cancel()
-	note("log", s.logReady(ctx))
-	for _, sink := range s.sinks {
-		note(sink.Name(), sink.Ping(ctx))
+	names, answers := s.pings(c.Request().Context())
+	for i, name := range names {
+		note(name, answers[i])
 	}
 	if s.Config.plays(RoleProject) {
 		for _, r := range s.allRunners() {
 			note("projection "+r.Model.Name, r.Ready())
 		}
-	} else {
-		note("read models", s.checkHistory(ctx))
 	}
 	select {
 	case <-s.draining:
@@ -205,6 +202,29 @@ func (s *Server) readyz(c echo.Context) error {
 		word = "not ready"
 	}
 	return c.JSON(status, map[string]any{"status": word, "parts": parts})
+}
+
+// pings asks the log and each sink at once, each with a time of its own: one that hangs says nothing of the others.
+func (s *Server) pings(ctx context.Context) (names []string, answers []error) {
+	asks := []func(context.Context) error{s.logReady}
+	names = append(names, "log")
+	for _, sink := range s.sinks {
+		names, asks = append(names, sink.Name()), append(asks, sink.Ping)
+	}
+	if !s.Config.plays(RoleProject) {
+		names, asks = append(names, "read models"), append(asks, s.checkHistory)
+	}
+	answers = make([]error, len(asks))
+	var all sync.WaitGroup
+	for i, ask := range asks {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, pingMax)
+			defer cancel()
+			answers[i] = ask(ctx)
+		})
+	}
+	all.Wait()
+	return names, answers
 }
 
 // logReady returns nil if the log can be read and, where that can be told, written.

@@ -3,11 +3,14 @@ package e2e
 import (
 	"context"
 	"encoding/pem"
+	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +21,13 @@ import (
 // offer serves a log of its own over EventStoreDB's protocol and returns its address.
 func offer(t *testing.T, options esdbserver.Options) string {
 	t.Helper()
+	address, _ := offerUntil(t, options)
+	return address
+}
+
+// offerUntil is offer of a server that can be stopped before the test ends.
+func offerUntil(t *testing.T, options esdbserver.Options) (address string, stop func()) {
+	t.Helper()
 	log, err := embeddedlog.Open(embeddedlog.Options{Dir: filepath.Join(t.TempDir(), "log")})
 	if err != nil {
 		t.Fatal(err)
@@ -26,19 +36,22 @@ func offer(t *testing.T, options esdbserver.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- esdbserver.New(log, options).Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+	t.Cleanup(func() {
+		stop()
 		if err := log.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return listener.Addr().String()
+	return listener.Addr().String(), stop
 }
 
 // TestHostileEventStore: guests order and pay over a log that gives only what KurrentDB promises. Nothing that was
@@ -102,5 +115,36 @@ func TestEventStoreRefuses(t *testing.T) {
 				t.Errorf("it tells the password: %s", o.stderr)
 			}
 		})
+	}
+}
+
+// TestTheEventStoreIsGone: who orders is told so within two seconds, the operator at once, and /readyz blames nobody else.
+func TestTheEventStoreIsGone(t *testing.T) {
+	address, stop := offerUntil(t, esdbserver.Options{})
+	in := install(t, "DAYBOOK_EVENTSTORE=esdb://"+address+"?tls=false", "DAYBOOK_LOCAL_SIGN_IN=true")
+	s := in.serve()
+	in.awaitReady()
+	r := in.owner("anna").cafe(t, 1)
+	stop()
+	for n := range 3 {
+		began := time.Now()
+		answer, err := r.owner.try(http.MethodPost, r.path("/products"), fmt.Sprint("gone-", n), map[string]any{"name": "Tea", "category": "DRINK", "price": 3000})
+		took := time.Since(began)
+		if err != nil || answer.status != http.StatusServiceUnavailable || !strings.Contains(string(answer.body), "log_unavailable") || took > 2*time.Second {
+			t.Errorf("after %v: %v, %v", took, answer, err)
+		}
+		t.Logf("after %v: %v", took, answer)
+	}
+	status, parts, err := in.parts()
+	if err != nil || status != http.StatusServiceUnavailable || parts["log"] != "unavailable" {
+		t.Errorf("/readyz: %d %v, %v", status, parts, err)
+	}
+	for part, word := range parts {
+		if part != "log" && word != "ok" {
+			t.Errorf("/readyz says of %s: %s", part, word)
+		}
+	}
+	if said := s.said.String(); strings.Count(said, "cannot be used") != 1 || !strings.Contains(said, address) {
+		t.Errorf("the operator is told: %s", said)
 	}
 }

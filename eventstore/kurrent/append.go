@@ -56,6 +56,9 @@ func (a *appending) attempt(ctx context.Context, l *link) error {
 		return err
 	}
 	a.result = eventstore.Appended{Revision: a.last(), Position: place(esdb.Position{Commit: wrote.CommitPosition, Prepare: wrote.PreparePosition})}
+	if at := eventstore.Revision(wrote.NextExpectedVersion); a.expected == eventstore.NoStream && at > a.last() { //nolint:gosec // revisions are below 1<<63
+		return lostBeginning(a.stream, at-eventstore.Revision(len(a.events))+1, 0) // a deleted stream counts on
+	}
 	if wrote.NextExpectedVersion == uint64(a.last()) && known(esdb.Position{Commit: wrote.CommitPosition, Prepare: wrote.PreparePosition}) {
 		return nil
 	}

@@ -80,7 +80,7 @@ func (l *link) judge(err error) error {
 	case esdb.ErrorCodeNotLeader:
 		return &lost{err}
 	case esdb.ErrorCodeStreamDeleted:
-		return fmt.Errorf("the server refused: %w", err)
+		return &eventstore.Corruption{Place: "a stream that is no more", Err: known.Err()} // which says its name
 	case esdb.ErrorCodeResourceNotFound:
 		if _, fromServer := status.FromError(known.Err()); !fromServer {
 			return errNoStream // read from a proper answer; a status of that name may also be a follower's "not leader"

@@ -107,6 +107,9 @@ func (r *streamReader) goOn(ctx context.Context, l *link) (progress bool, err er
 			if err != nil {
 				return progress, err
 			}
+			if !r.began && r.next.Direction == eventstore.Forward && e.Revision > r.next.From {
+				return progress, lostBeginning(r.stream, e.Revision, r.next.From)
+			}
 			if r.began && e.Revision != r.next.From {
 				return progress, &lost{fmt.Errorf("the server gave event %d of stream %s instead of %d", e.Revision, r.stream, r.next.From)}
 			}
@@ -119,6 +122,15 @@ func (r *streamReader) goOn(ctx context.Context, l *link) (progress bool, err er
 		if got < count {
 			return progress, nil
 		}
+	}
+}
+
+// lostBeginning is the damage of a stream whose first events the server hides or has forgotten: it was truncated, has a
+// $maxCount or $maxAge, or was deleted and written to again. What is left may not be taken for the whole.
+func lostBeginning(stream string, first, wanted eventstore.Revision) error {
+	return &eventstore.Corruption{
+		Place: fmt.Sprintf("stream %s, revision %d", stream, first),
+		Err:   fmt.Errorf("the events from revision %d on are missing before it: it was truncated ($maxCount, $maxAge, $tb) or deleted", wanted),
 	}
 }
 

@@ -8,16 +8,39 @@
 // the library runs in a goroutine of its own and is left behind when the caller's context ends. Its panics are errors.
 // A call that failed because the connection broke, the server was busy or not the leader is repeated until the
 // context ends (or Options.Patience), an append after looking whether it had succeeded. A refusal that would be repeated
-// (credentials, a certificate that does not fit) is returned at once, and wraps ErrUnavailable.
+// (credentials, a certificate that does not fit) is returned at once, and wraps ErrUnavailable. What stands before the
+// server, an ingress or a proxy, has no last word: what it answers is taken for a broken connection.
+//
+// The library asks one address after the other, each for seconds. So the node is found here and the library is given
+// one address: all seeds are asked at once for the node to use, and while none answers, another attempt begins each
+// second beside those that wait. The files that the connection string names are read at each connection.
+//
+// A call with a deadline waits 1.5 s for a connection, and then returns ErrUnavailable with the cause, which is also
+// context.DeadlineExceeded. Why there is no connection is logged once with what to do, again when the cause changes,
+// and when it is over.
+//
+// A link on which nothing comes for 1.5 s while calls wait is asked something small, and given up if nothing comes for
+// as long again. A server that is merely slow with a call answers that. gRPC's keep-alive cannot be switched off, and
+// finds a silent connection that nobody waits for.
 //
 // # Reads and the leader
+//
+// Of a cluster, the leader is used, and waited for, unless nodePreference says otherwise. An address of one node is used
+// whatever that node is; asked for what only the leader may do, it names the leader, and the library goes there and
+// stays.
 //
 // Appends, Fresh reads of a stream, ReadAll and Head are answered by the leader. Other reads of a stream and
 // subscriptions may be answered by a follower, if the connection string's nodePreference says so.
 //
-// A read of the log forward with a filter lets the server filter, by prefix or else by type, or else by Options.Prefixes, where the server says when
-// there is no more (23.10 and later); everywhere the events are checked again on this side. Other reads of the log
-// filter on this side only.
+// A read of the log forward lets the server filter, by prefix or else by type or else by Options.Prefixes, where the
+// server says when there is no more (23.10 and later); everywhere the events are checked again on this side. Other
+// reads of the log filter on this side only.
+//
+// # Damage
+//
+// A stream that was truncated ($maxCount, $maxAge, $tb), or deleted and written to again, begins at a revision above 0:
+// reading it from its start is a Corruption that names both, as is a tombstoned stream. A stream that was deleted and
+// not written to since cannot be told from one that never was, until it is written to.
 //
 // # Subscriptions
 //

@@ -15,8 +15,7 @@ import (
 
 // Options of Open.
 type Options struct {
-	// URL is the connection string: esdb://user:password@host:2113?tls=true, or esdb+discover:// with one DNS name or
-	// several hosts of a cluster. The settings are the library's; maxDiscoverAttempts and discoveryInterval have no
+	// URL is the connection string: esdb://user:password@host:2113?tls=true, or esdb://a,b,c or esdb+discover:// for a cluster. The settings are the library's; maxDiscoverAttempts and discoveryInterval have no
 	// effect, as an unreachable server is tried again for as long as somebody waits for it.
 	URL    string
 	Logger *slog.Logger // nil: none

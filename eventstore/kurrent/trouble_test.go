@@ -84,10 +84,10 @@ func listening(t *testing.T, address string, handle func(net.Conn)) (at string, 
 		}
 	})
 	stop = sync.OnceFunc(func() {
-		listener.Close()
+		_ = listener.Close()
 		mu.Lock()
 		for conn := range open {
-			conn.Close()
+			_ = conn.Close()
 		}
 		mu.Unlock()
 		all.Wait()

@@ -43,6 +43,11 @@ func oneStore(ctx context.Context, r *run, result *Result) error {
 	return nil
 }
 
+// nothingBefore are the rows of a read model that is empty.
+func nothingBefore(context.Context, string, []string) (map[string]projections.Value, error) {
+	return nil, nil
+}
+
 // foldStore folds those of the events that a filter lets pass that are of one store's tabs, and returns what the store
 // took in the month and how many events were read.
 func (b *books) foldStore(ctx context.Context, tabs string, filter eventstore.Filter) (gross, read int64, err error) {
@@ -59,7 +64,7 @@ func (b *books) foldStore(ctx context.Context, tabs string, filter eventstore.Fi
 			return 0, 0, err
 		}
 	}
-	changes, err := fold.Changes(ctx, nil)
+	changes, err := fold.Changes(ctx, nothingBefore)
 	month := "|" + string(calendar.Month) + "|" + monthStart.String()
 	for _, c := range changes {
 		if c.Field == projections.CountGross && strings.HasSuffix(c.Partition, month) {

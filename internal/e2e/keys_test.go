@@ -39,14 +39,16 @@ func everything(t *testing.T, r *restaurant, guests []*guest, acts int) (all []e
 	return all
 }
 
-// again sends old requests once more, each once: the answers are the same to the byte, at once.
+// again sends old requests once more, each once: the answers are the same to the byte, at once. A log that is shared over
+// EventStoreDB's protocol has other positions there.
 func again(t *testing.T, when string, all []exchange, to *installation) {
 	t.Helper()
 	for _, x := range all {
 		who := x.who
 		who.in = to
 		r, err := who.try(http.MethodPost, x.path, x.key, x.body)
-		if err != nil || r.status != x.answer.status || string(r.body) != string(x.answer.body) || r.position != x.answer.position {
+		if err != nil || r.status != x.answer.status || string(r.body) != string(x.answer.body) ||
+			r.position != x.answer.position && to == x.who.in {
 			t.Fatalf("%s: POST %s %s again: %s at %s %v, first %s at %s",
 				when, x.path, plain(x.body), r, r.position, err, x.answer, x.answer.position)
 		}

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"daybook/internal/pebblefs"
 	"daybook/internal/services"
 )
 
@@ -43,7 +46,10 @@ func TestRefusesDirectories(t *testing.T) {
 	t.Run("newer read models", func(t *testing.T) {
 		in := install(t)
 		in.verify()
-		write(t, filepath.Join(in.data, "read", "daybook-read-models"), "99\n")
+		mark := map[string]int{"Format": 99}
+		if err := pebblefs.SaveMark(vfs.Default, filepath.Join(in.data, "read"), "daybook-read-models", mark); err != nil {
+			t.Fatal(err)
+		}
 		in.refused(here, "newer")
 	})
 	t.Run("newer PostgreSQL", func(t *testing.T) {

@@ -47,8 +47,8 @@ func (g *Guard) Settled() { g.tables.settle() }
 // Finishing is to be called before Pebble is closed: it waits for no disk then.
 func (g *Guard) Finishing() { g.tables.finish() }
 
-// errCut: a database that was given up tried to read.
-var errCut = errors.New("this opening of the database was given up")
+// ErrCut: a database that was given up tried to read. What it wanted to know is to be asked of the next opening.
+var ErrCut = errors.New("this opening of the database was given up")
 
 // Cut ends all access to files: calls under way are waited for, later ones stay where they are or fail, and what is open
 // is closed. It waits as long as the storage makes a call wait. It may be called again.
@@ -73,7 +73,7 @@ func (g *Guard) change(name string, do func() error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errCut):
+	case errors.Is(err, ErrCut):
 		select {}
 	case g.tables.failed(name):
 		return err
@@ -85,12 +85,12 @@ func (g *Guard) change(name string, do func() error) error {
 // whole runs a call that Cut waits for.
 func (g *Guard) whole(do func() error) error {
 	if g.cut.Load() {
-		return errCut
+		return ErrCut
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.cut.Load() {
-		return errCut
+		return ErrCut
 	}
 	return do()
 }

@@ -48,7 +48,7 @@ func (v *view) active(model string) (int, error) {
 // Activate serves another generation. See projections.Sink.
 func (s *Sink) Activate(ctx context.Context, model string, generation int) error {
 	target := projections.Target{Model: model, Generation: generation}
-	return s.change(ctx, target, func(v *view, writes *pebble.Batch) error {
+	err := s.change(ctx, target, func(v *view, writes *pebble.Batch) error {
 		at, err := v.checkpoint(target)
 		if err != nil {
 			return err
@@ -58,6 +58,30 @@ func (s *Sink) Activate(ctx context.Context, model string, generation int) error
 		}
 		return writes.Set(activeKey(model), binary.BigEndian.AppendUint32(nil, uint32(generation)), nil)
 	})
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx)
+}
+
+// settle brings all that was stored to the disk, so that a crash does not forget what took long to build.
+func (s *Sink) settle(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return s.trouble(err)
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.broken:
+		return s.unavailable()
+	}
 }
 
 // Drop deletes a target. See projections.Sink.

@@ -251,6 +251,8 @@ func (s *Sink) trouble(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, pebblefs.ErrCut):
+		return fmt.Errorf("%w: read models in %s: %w", projections.ErrSinkUnavailable, s.dir, err)
 	case showsDamage(err):
 		return s.breakDamaged(err)
 	}

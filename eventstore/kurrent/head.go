@@ -30,11 +30,11 @@ func (s *Store) learn(found extent) {
 	}
 }
 
-// forget drops what was known of a log that has gone back.
-func (s *Store) forget() {
+// forget leaves only a part of what was known of a log, as it has gone back.
+func (s *Store) forget(left extent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known = extent{}
+	s.known = left
 }
 
 func (s *Store) extent() extent {
@@ -112,14 +112,19 @@ func (w *walk) back(ctx context.Context, l *link, count int) (found bool, err er
 	return false, nil
 }
 
-// begin notes where the server's log ends. What is known is of no use if that is before it: an older copy was put in
-// its place.
+// begin notes where the server's log ends. What is known of what stands after that is of no use: an older copy was put in
+// its place, or a new leader has never had it.
 func (w *walk) begin(end eventstore.Position) {
 	w.end = end
-	if end.Before(w.known.met) {
-		w.store.forget()
+	switch {
+	case end.Before(w.known.met):
 		w.known = extent{}
+	case end.Before(w.known.clear):
+		w.known.clear = w.known.met
+	default:
+		return
 	}
+	w.store.forget(w.known)
 }
 
 func (w *walk) at(head eventstore.Position) (found bool, err error) {

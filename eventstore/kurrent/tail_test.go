@@ -177,3 +177,41 @@ func TestOthersLargeEventsStayOnTheServer(t *testing.T) {
 		t.Errorf("%d bytes were allocated, %d with others' events", mine, all)
 	}
 }
+
+// TestTheHeadOfALogThatWentBack: an older copy was put in the log's place while the store knew of more.
+func TestTheHeadOfALogThatWentBack(t *testing.T) {
+	for name, c := range map[string]struct{ before, after, others int }{
+		"others' events are missing": {before: 1, after: 1, others: 5},
+		"ours, too":                  {before: 3, after: 1, others: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			newer, older := newServer(t, esdbserver.Options{}), newServer(t, esdbserver.Options{})
+			newer.seed(c.before, "tab-s-1")
+			newer.seed(1000, "$stats-1")
+			older.seed(c.after, "tab-s-1")
+			if c.others > 0 {
+				older.seed(c.others, "$stats-1")
+			}
+			store := newer.open()
+			if _, err := store.Head(within(t, 5*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			newer.down()
+			older.down()
+			older.address = newer.address
+			older.start()
+			for range 2 {
+				want, err := older.log.Head(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				want.Commit, want.Prepare = want.Commit-uint64(c.others), want.Prepare-uint64(c.others)
+				if head, err := store.Head(within(t, 5*time.Second)); err != nil || head != served(want) {
+					t.Errorf("head is %v, %v, want %v", head, err, served(want))
+				}
+				older.seed(1, "tab-s-"+uuid.NewString()[:8])
+				c.others = 0
+			}
+		})
+	}
+}

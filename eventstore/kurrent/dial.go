@@ -20,6 +20,8 @@ const (
 	// downMax is how long a call that has an end of its own waits for a connection, so that who called can still say why
 	// it failed.
 	downMax = 1500 * time.Millisecond
+	// reconnectMin is what it waits at least when its connection broke after that time.
+	reconnectMin = 500 * time.Millisecond
 )
 
 // backoff gives pauses that double from first to max. Half of each pause is random, so that many do not return at once.
@@ -164,7 +166,9 @@ func (s *Store) dial() (*link, error) {
 func (s *Store) greet(l *link) error {
 	_, err := guard(s.life, l, func(context.Context) (*esdb.ServerVersion, error) { return l.client.GetServerVersion() })
 	if err == nil {
+		began := time.Now()
 		err = s.sameLog(s.life, l)
+		l.greeted.Store(int64(time.Since(began)))
 	}
 	if isLost(err) {
 		return &lost{fmt.Errorf("%s: %w", l.address, err)}
@@ -196,8 +200,8 @@ func (s *Store) try(ctx context.Context, op func(l *link) (progress bool, err er
 				pauses.reset()
 				end, last = time.Now().Add(s.patience), nil
 			}
-			if last == nil { // from here on it may wait for a connection again
-				since = time.Now()
+			if last == nil { // from here on it may wait for a connection again, but less, if it has waited
+				since = latest(since, time.Now().Add(-downMax+reconnectMin))
 			}
 		}
 		switch {
@@ -218,4 +222,11 @@ func (s *Store) try(ctx context.Context, op func(l *link) (progress bool, err er
 		s.logger.Debug("event store: trying again", "error", err)
 		pauses.wait(ctx)
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }

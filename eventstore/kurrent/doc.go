@@ -19,7 +19,7 @@
 // context.DeadlineExceeded. Why there is no connection is logged once with what to do, again when the cause changes,
 // and when it is over.
 //
-// A link on which nothing comes for 1.5 s while calls wait is asked something small, and given up if nothing comes for
+// A link on which nothing comes for a second while calls wait is asked something small, and given up if nothing comes for
 // as long again. A server that is merely slow with a call answers that. gRPC's keep-alive cannot be switched off, and
 // finds a silent connection that nobody waits for.
 //

@@ -95,11 +95,8 @@ func (s *Store) sameLog(ctx context.Context, l *link) error {
 	s.mu.Lock()
 	known := s.identity
 	s.mu.Unlock()
-	if known == "" {
-		return nil
-	}
 	found, err := s.readIdentity(ctx, l, false)
-	if err == nil && found != known {
+	if err == nil && known != "" && found != known {
 		err = fmt.Errorf("%w: the server holds another log, %q instead of %q", eventstore.ErrUnavailable, found, known)
 		l.kill(err)
 	}

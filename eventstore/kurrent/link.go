@@ -26,7 +26,8 @@ type link struct {
 	address string
 	version version
 	logger  *slog.Logger
-	ready   atomic.Bool // it has greeted the server
+	ready   atomic.Bool  // it has greeted the server
+	greeted atomic.Int64 // nanoseconds that a small question took
 
 	mu                    sync.Mutex
 	entering              int // calls that have not got their connection yet

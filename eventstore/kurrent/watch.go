@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
-// A link may be silent for silentMax while a call waits. Then the server is asked something small, and a link on which
-// nothing comes for as long again is given up. A server that is only slow with a call answers the small question.
+// A link may be silent for silentMax while a call waits, or for three times what the server took to greet, if that is
+// more. Then the server is asked something small, and a link on which nothing comes for as long again is given up. A
+// server that is only slow with a call answers the small question.
 const (
-	silentMax  = 1500 * time.Millisecond
-	watchPause = 250 * time.Millisecond
+	silentMax  = time.Second
+	watchPause = 100 * time.Millisecond
 )
+
+// allowed is how long the link may be silent.
+func (l *link) allowed() time.Duration { return max(silentMax, 3*time.Duration(l.greeted.Load())) }
 
 // heard notes that something came from the server.
 func (l *link) heard() {
@@ -60,11 +64,11 @@ func (s *Store) watch(l *link) {
 		case <-tick.C:
 		}
 		switch silence := l.silence(); {
-		case silence >= 2*silentMax:
+		case silence >= 2*l.allowed():
 			cause := fmt.Errorf("%s: %w for %v", l.address, errSilent, silence.Round(watchPause))
 			s.report(nil, cause)
 			l.kill(cause)
-		case silence < silentMax:
+		case silence < l.allowed():
 			asked = false
 		case !asked:
 			asked = s.spawn(func() { _, _ = s.readIdentity(within(s.life, l), l, false) })
@@ -74,7 +78,7 @@ func (s *Store) watch(l *link) {
 
 // within ends with the link, or after it would have been given up.
 func within(ctx context.Context, l *link) context.Context {
-	ctx, cancel := context.WithTimeout(ctx, 2*silentMax)
+	ctx, cancel := context.WithTimeout(ctx, 2*l.allowed())
 	go func() { // ends with the context at the latest
 		defer cancel()
 		select {

@@ -13,6 +13,7 @@ import (
 	"daybook/domain/event"
 	"daybook/domain/refusal"
 	"daybook/domain/stream"
+	"daybook/domain/tab"
 	"daybook/eventstore"
 )
 
@@ -138,21 +139,39 @@ func claimStream(req Request) string {
 // appendClaim appends a claim. Its id follows from the request and the target, so that the same claim, repeated, is
 // one, and another request's is a conflict.
 func (k *keys) appendClaim(ctx context.Context, req Request, target string, expected eventstore.Revision) error {
-	data, err := event.Encode(command.Claimed{Stream: target})
-	if err != nil {
-		return err
-	}
 	meta := req.metadata()
 	meta.Fingerprint = req.Fingerprint
-	written, err := json.Marshal(meta)
+	claim, err := newClaim(meta, target, expected)
 	if err != nil {
 		return err
 	}
-	id := uuid.NewSHA1(req.CommandID, fmt.Appendf(nil, "claim %d %s %s", expected, req.Fingerprint, target))
-	_, err = k.log.Append(ctx, claimStream(req), expected, []eventstore.NewEvent{
-		{ID: id, Type: command.ClaimedType, Data: data, Metadata: written},
-	})
+	_, err = k.log.Append(ctx, claimStream(req), expected, []eventstore.NewEvent{claim})
 	return err
+}
+
+func newClaim(meta metadata, target string, expected eventstore.Revision) (eventstore.NewEvent, error) {
+	data, err := event.Encode(command.Claimed{Stream: target})
+	if err != nil {
+		return eventstore.NewEvent{}, err
+	}
+	written, err := json.Marshal(meta)
+	id := uuid.NewSHA1(meta.CommandID, fmt.Appendf(nil, "claim %d %s %s", expected, meta.Fingerprint, target))
+	return eventstore.NewEvent{ID: id, Type: command.ClaimedType, Data: data, Metadata: written}, err
+}
+
+// ClaimOf makes the claim of the command that an event of a log without claims answered: the stream that it belongs in,
+// which must not exist, and the event. There is none for most events: those that answered no command with a key, and
+// imported sales, which are known by their own streams.
+func ClaimOf(e eventstore.Event) (name string, claim eventstore.NewEvent, is bool, err error) {
+	meta, err := readMetadata(e)
+	category, _, rest := stream.Parse(e.Stream)
+	if err != nil || meta.Answer == nil || meta.StoreID == "" ||
+		category == stream.ClaimCategory || tab.TableOf(rest) == importTable {
+		return "", claim, false, err
+	}
+	meta.Answer = nil
+	claim, err = newClaim(meta, e.Stream, eventstore.NoStream)
+	return stream.Claim(meta.StoreID, hex.EncodeToString(meta.CommandID[:])), claim, err == nil, err
 }
 
 // firstAnswer reads the answer that was recorded with a command whose events stand from a revision on. Error: ErrKeyReused.

@@ -105,10 +105,9 @@ func (c *copyLogCmd) Run(p *program) error {
 	if err := json.Unmarshal(raw, &copied); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.out, "%d events copied; the copy has all %d, compared one by one.\n", copied.Added, copied.Events)
+	fmt.Fprintf(p.out, "%d events copied; the copy has all %d, compared one by one. It knows the keys of %d commands, those of the last 30 days.\n",
+		copied.Added, copied.Events, copied.Keys)
 	fmt.Fprintln(p.err, "To use it: set DAYBOOK_EVENTSTORE, and run 'daybook rebuild' once, as the read models are of the old log.")
-	fmt.Fprintln(p.err, "Before tablets order there, let them deliver what they hold: an order whose tab was closed before the copy and\n"+
-		"that is sent once more with its key is a new one there.")
 	return nil
 }
 

@@ -8,7 +8,12 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"daybook/commands"
+	"daybook/domain/stream"
 	"daybook/eventstore"
 	"daybook/eventstore/kurrent"
 )
@@ -23,6 +28,7 @@ type Copied struct {
 	Events  uint64 `json:"events"`  // that the copy holds, compared one by one with the original
 	Added   uint64 `json:"added"`   // by this run
 	Resumed bool   `json:"resumed"` // there was a part of the copy already
+	Keys    int    `json:"keys"`    // of commands of the last 30 days, known in the copy wherever they are sent again
 }
 
 // ErrNotACopy: the target holds something else than the beginning of this log. Nothing was written. Name an empty one.
@@ -35,11 +41,11 @@ var CopyLog = operation("copy-log", func(ctx context.Context, a *App, args CopyA
 	if err != nil {
 		return nil, fmt.Errorf("--to: %w", err)
 	}
-	copied, err := copyLog(ctx, a.Store, target, progress)
+	copied, err := copyLog(ctx, a.Store, target, a.Config.Now(), progress)
 	return copied, errors.Join(err, target.Close())
 })
 
-func copyLog(ctx context.Context, source, target eventstore.Store, progress Progress) (Copied, error) {
+func copyLog(ctx context.Context, source, target eventstore.Store, now time.Time, progress Progress) (Copied, error) {
 	var c Copied
 	head, err := source.Head(ctx)
 	if err != nil {
@@ -53,7 +59,7 @@ func copyLog(ctx context.Context, source, target eventstore.Store, progress Prog
 	if err := canBeCopied(ctx, source, after, head, progress); err != nil {
 		return c, err
 	}
-	for run, err := range runs(source.ReadAll(ctx, eventstore.LogRead{After: after}), head) {
+	for run, err := range runs(withoutClaims(source.ReadAll(ctx, eventstore.LogRead{After: after})), head) {
 		if err != nil {
 			return c, err
 		}
@@ -64,8 +70,57 @@ func copyLog(ctx context.Context, source, target eventstore.Store, progress Prog
 		c.Added += uint64(len(run))
 		progress("copying", last.Position.Commit, head.Commit)
 	}
-	c.Events, err = compareLogs(ctx, source, target, head, progress)
+	if c.Events, err = compareLogs(ctx, source, target, head, progress); err != nil {
+		return c, err
+	}
+	c.Keys, err = claimKeys(ctx, source, target, head, now.Add(-keysKept), progress)
 	return c, err
+}
+
+const (
+	// keysKept is how long keys are known in a copy, also where a command has another stream by now.
+	keysKept = 30 * 24 * time.Hour
+	// claimers is how many claims are appended at a time.
+	claimers = 32
+)
+
+// claimKeys claims in the target the keys of all commands since a time, for processes that find a command by its claim
+// only. Returns how many there are.
+func claimKeys(
+	ctx context.Context, source, target eventstore.Store, head eventstore.Position, since time.Time, progress Progress,
+) (keys int, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(claimers)
+	for e, err := range source.ReadAll(ctx, eventstore.LogRead{}) {
+		if err != nil {
+			return 0, errors.Join(err, group.Wait())
+		}
+		if head.Before(e.Position) {
+			break
+		}
+		if e.Created.Before(since) {
+			continue
+		}
+		name, claim, is, err := commands.ClaimOf(e)
+		if err != nil {
+			return 0, errors.Join(err, group.Wait())
+		}
+		if !is {
+			continue
+		}
+		group.Go(func() error {
+			_, err := target.Append(ctx, name, eventstore.NoStream, []eventstore.NewEvent{claim})
+			var there *eventstore.Conflict // claimed in the target since
+			if errors.As(err, &there) {
+				return nil
+			}
+			return err
+		})
+		if keys++; keys%100 == 0 {
+			progress("claiming keys", e.Position.Commit, head.Commit)
+		}
+	}
+	return keys, group.Wait()
 }
 
 // ErrTooLarge: events from before a limit are larger than what the target takes. Nothing was written.
@@ -106,9 +161,12 @@ func sizeOf(e eventstore.Event) int {
 
 // copiedUpTo returns the place in the source of the target's last event, zero if it has none. Error: ErrNotACopy.
 func copiedUpTo(ctx context.Context, source, target eventstore.Store) (eventstore.Position, error) {
-	for last, err := range target.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward, Limit: 1}) {
+	for last, err := range target.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}) {
 		if err != nil {
 			return eventstore.Position{}, err
+		}
+		if isClaim(last) {
+			continue
 		}
 		for e, err := range source.ReadStream(ctx, last.Stream, eventstore.StreamRead{From: last.Revision, Limit: 1}) {
 			if err == nil && e.ID != last.ID {
@@ -119,6 +177,26 @@ func copiedUpTo(ctx context.Context, source, target eventstore.Store) (eventstor
 		return eventstore.Position{}, fmt.Errorf("%w: it has stream %s at revision %d", ErrNotACopy, last.Stream, last.Revision)
 	}
 	return eventstore.Position{}, nil
+}
+
+// isClaim tells what a copy has beside what it was copied from.
+func isClaim(e eventstore.Event) bool {
+	category, _, _ := stream.Parse(e.Stream)
+	return category == stream.ClaimCategory
+}
+
+// withoutClaims yields the other events.
+func withoutClaims(events iter.Seq2[eventstore.Event, error]) iter.Seq2[eventstore.Event, error] {
+	return func(yield func(eventstore.Event, error) bool) {
+		for e, err := range events {
+			if err == nil && isClaim(e) {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // Bounds of one append of a copy.
@@ -165,10 +243,10 @@ func drafts(run []eventstore.Event) []eventstore.NewEvent {
 
 // compareLogs compares two logs event by event, up to the source's head, and returns how many there are.
 func compareLogs(ctx context.Context, source, target eventstore.Store, head eventstore.Position, progress Progress) (uint64, error) {
-	next, stop := iter.Pull2(target.ReadAll(ctx, eventstore.LogRead{}))
+	next, stop := iter.Pull2(withoutClaims(target.ReadAll(ctx, eventstore.LogRead{})))
 	defer stop()
 	count := uint64(0)
-	for want, err := range source.ReadAll(ctx, eventstore.LogRead{}) {
+	for want, err := range withoutClaims(source.ReadAll(ctx, eventstore.LogRead{})) {
 		if err != nil {
 			return count, err
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
@@ -33,7 +34,7 @@ func TestTooLargeEventsAreNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := copyLog(t.Context(), source, target, func(string, uint64, uint64) {})
+	_, err := copyLog(t.Context(), source, target, time.Now(), func(string, uint64, uint64) {})
 	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "stream tab-s-1 revision 1: 1000003 bytes") {
 		t.Errorf("got %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -170,4 +171,27 @@ func TestOldKeysInTwoProcesses(t *testing.T) {
 		}
 	}
 	first.verify()
+}
+
+// TestOldKeysAfterACopy: what was answered before the log was copied is answered alike from the copy.
+func TestOldKeysAfterACopy(t *testing.T) {
+	target := eventStore(t)
+	in := install(t)
+	s := in.serve()
+	r := in.owner("anna").cafe(t, 3)
+	guests := r.seatGuests(t, rand.Uint64())
+	all := everything(t, r, guests, 20)
+	if code := s.stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for range 2 { // interrupted or not, it can be repeated
+		in.succeed("copy-log", "--to", strings.TrimPrefix(target[0], "DAYBOOK_EVENTSTORE="))
+	}
+	there := &installation{t: t, data: in.data, env: target}
+	there.base.Store("")
+	there.succeed("rebuild")
+	there.serve()
+	again(t, "from the copy", all, there)
+	there.awaitReady()
+	there.verify()
 }

@@ -170,7 +170,7 @@ type auditedTab struct {
 	payments     []tab.PaymentCompleted
 }
 
-// read goes through the store's own streams up to a position, and adds up its tabs. Errors: a contradictionError, or
+// read goes through the store's own streams, and adds up its tabs up to a position. Errors: a contradictionError, or
 // those of the log.
 func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstore.Position) error {
 	read := eventstore.LogRead{Filter: eventstore.Filter{Prefixes: stream.Own(s.storeID)}}
@@ -178,17 +178,16 @@ func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstor
 		if err != nil {
 			return err
 		}
-		if to.Before(e.Position) {
-			return nil
-		}
-		if err := s.event(e); err != nil {
+		if err := s.event(e, !to.Before(e.Position)); err != nil {
 			return &contradictionError{fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)}
 		}
 	}
 	return nil
 }
 
-func (s *auditSums) event(e eventstore.Event) error {
+// event notes where an event's command, order or payment stands, and adds it up if it counts: the counters stand at or
+// after it.
+func (s *auditSums) event(e eventstore.Event, counts bool) error {
 	category, storeID, _ := stream.Parse(e.Stream)
 	if storeID != s.storeID {
 		return nil
@@ -196,14 +195,15 @@ func (s *auditSums) event(e eventstore.Event) error {
 	if err := s.places.command(e); err != nil {
 		return err
 	}
-	if category != stream.TabCategory || e.Type == command.UnchangedType || e.Type == tab.ClosedType && s.leaveOut(e) {
+	if category != stream.TabCategory || e.Type == command.UnchangedType ||
+		counts && e.Type == tab.ClosedType && s.leaveOut(e) {
 		return nil
 	}
 	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
 	if err != nil {
 		return err
 	}
-	if err := s.places.fact(e.Stream, decoded); err != nil {
+	if err := s.places.fact(e.Stream, decoded); err != nil || !counts {
 		return err
 	}
 	return s.add(e.Stream, decoded)

@@ -38,7 +38,7 @@ func (o *OlderLog) Error() string {
 	place := fmt.Sprintf("%s: %s in %s (generation %d) holds events up to position %s", ErrOlder, o.Model, o.Sink, o.Generation, o.Held)
 	switch {
 	case o.Missing > 0:
-		return fmt.Sprintf("%s, the log ends at %s: %d events are missing", place, o.Head, o.Missing)
+		return fmt.Sprintf("%s, the log ends at %s: at least %d events are missing", place, o.Head, o.Missing)
 	case o.Head.Before(o.Held):
 		return fmt.Sprintf("%s, the log ends at %s", place, o.Head)
 	}

@@ -61,6 +61,11 @@ func TestPlacedTwiceIsFound(t *testing.T) {
 			if _, err := log.Append(t.Context(), again, eventstore.NoStream, []eventstore.NewEvent{copied}); err != nil {
 				t.Fatal(err)
 			}
+			// Not caught up: what the counters do not hold yet may stand twice all the same.
+			report, err := projections.Audit(t.Context(), log, sink, "", noProgress)
+			if err != nil || !strings.Contains(strings.Join(report.Differences, "\n"), again+" revision 0: "+c.what+" ") {
+				t.Errorf("before the counters hold it: %v, %v", report.Differences, err)
+			}
 			if differences := audit(); !strings.Contains(differences, again+" revision 0: "+c.what+" ") {
 				t.Errorf("found: %q", differences)
 			}

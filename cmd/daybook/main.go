@@ -112,7 +112,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return 2
 	}
 	p := &program{ctx: ctx, out: out, err: errOut, screen: isTerminal(errOut)}
-	p.log = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: c.LogLevel}))
+	p.log = slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: errorsAsTheySay}))
 	if err := parsed.Run(p); err != nil {
 		if !errors.Is(err, errFailed) {
 			fmt.Fprintln(errOut, "daybook:", err)
@@ -120,4 +120,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// errorsAsTheySay writes errors without the stack traces that some bring along.
+func errorsAsTheySay(_ []string, a slog.Attr) slog.Attr {
+	if err, is := a.Value.Any().(error); is {
+		a.Value = slog.StringValue(err.Error())
+	}
+	return a
 }

@@ -47,7 +47,7 @@ func (c *serveCmd) Run(p *program) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.err, "The log is offered at esdb://%s?tls=false.\n", address)
+		fmt.Fprintf(p.err, "The log is offered at esdb://%s?tls=false\n", address)
 	}
 	if c.Demo {
 		if err := c.demo(p, a); err != nil {

@@ -67,6 +67,9 @@ func (a *App) importSales(ctx context.Context, args ImportArgs, in io.Reader, pr
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	tender := commands.Tender{Method: tab.Method(args.Method), CardCompany: args.CardCompany}
+	if tender.Method == "" && tender.CardCompany != "" {
+		return imported, tab.ErrCardCompany.With("--card-company %s needs --payment-method CARD", tender.CardCompany)
+	}
 	checked, err := a.Commands.CheckSales(ctx, of, file.Sales(), tender, &faults, func(done int) { progress("checking", uint64(done), uint64(done)) })
 	if err := errors.Join(err, faults.Err()); err != nil {
 		return imported, err

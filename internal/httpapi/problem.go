@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 
 	"daybook/domain/refusal"
 	"daybook/eventstore"
@@ -93,8 +95,22 @@ func wentAway(c echo.Context, err error) bool {
 	return c.Response().Committed && errors.As(err, &network) && network.Op == "write"
 }
 
+// toldEvery is how often the log tells that requests fail for want of the same part. What is wrong with it, that part tells
+// itself, and metrics count the requests.
+const toldEvery = 30 * time.Second
+
+// seldom keeps a fault that meets every request from filling the log, which may lie on the disk that is full.
+type seldom struct{ codes sync.Map } // *rate.Sometimes by the problem's code, of which there are few
+
+func (s *seldom) now(code string) (is bool) {
+	sometimes, _ := s.codes.LoadOrStore(code, &rate.Sometimes{First: 1, Interval: toldEvery})
+	sometimes.(*rate.Sometimes).Do(func() { is = true })
+	return is
+}
+
 // errorHandler writes every error as a problem. What was not declared goes to the operator's log, not to the caller.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+	var unavailable seldom
 	return func(err error, c echo.Context) {
 		p, tell := problemOf(err)
 		id := RequestID(c)
@@ -105,7 +121,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 			}
 			return
 		}
-		if tell {
+		if tell && (p.Status != http.StatusServiceUnavailable || unavailable.now(p.Code)) {
 			log.ErrorContext(c.Request().Context(), "request failed", "request", id, "route", c.Path(), "error", err)
 		}
 		if c.Response().Committed {

@@ -34,7 +34,7 @@
 // *eventstore.Corruption, where Pebble alone would cut the log there and go on. What cannot be told from an unfinished
 // write is larger damage behind which no later group can be read, such as a lost end of the file. After a clean Close
 // there is no such window: everything is in checksummed tables, and the mark notes the head. In use, the mark follows
-// at every flush, that is at least every 64 MiB.
+// at every flush, that is at least every 16 MiB.
 //
 // # What is not here
 //

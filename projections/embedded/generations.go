@@ -64,24 +64,15 @@ func (s *Sink) Activate(ctx context.Context, model string, generation int) error
 	return s.settle(ctx)
 }
 
-// settle brings all that was stored to the disk, so that a crash does not forget what took long to build.
+// settle begins to bring all that was stored to the disk, so that a crash does not forget what took long to build. It does
+// not wait: what a crash in the next moments forgets is made again from the log.
 func (s *Sink) settle(ctx context.Context) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	defer s.calls.Done()
-	flushed, err := s.db.AsyncFlush()
-	if err != nil {
-		return s.trouble(err)
-	}
-	select {
-	case <-flushed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.broken:
-		return s.unavailable()
-	}
+	_, err := s.db.AsyncFlush()
+	return s.trouble(err)
 }
 
 // Drop deletes a target. See projections.Sink.

@@ -60,7 +60,7 @@ func after(d time.Duration) { <-time.After(d) }
 // TestKilledWhileImporting kills an import, or the server that carries it out, in the middle, and imports the same file
 // again: in the end everything is there once.
 func TestKilledWhileImporting(t *testing.T) {
-	file := writeSales(t, 2, 4000)
+	file := writeSales(t, 2, 16_000) // more than is imported between a start and its kill
 	t.Run("offline", func(t *testing.T) {
 		in := install(t)
 		for range 3 {

@@ -75,6 +75,9 @@ func sevenCatchUp(t *testing.T, store *kurrent.Store, after eventstore.Position)
 	return time.Since(begin)
 }
 
+// slow is more than anything here takes on a busy machine with the race detector; walking all those events takes minutes.
+const slow = 20 * time.Second
+
 // TestARestartBehindOthersEvents: a night's statistics, and what other applications wrote, stand after our last event.
 func TestARestartBehindOthersEvents(t *testing.T) {
 	for _, tail := range []int{10_000, 150_000} {
@@ -88,7 +91,7 @@ func TestARestartBehindOthersEvents(t *testing.T) {
 			store := open(t, kurrent.Options{URL: server.url(), Logger: logger(), Prefixes: prefixes})
 			took := sevenCatchUp(t, store, a.Position)
 			t.Logf("seven were at the end behind %d events after %v", 2*tail, took)
-			if took > 2*time.Second {
+			if took > slow {
 				t.Errorf("it took %v", took)
 			}
 			begin := time.Now()
@@ -98,7 +101,7 @@ func TestARestartBehindOthersEvents(t *testing.T) {
 				}
 			}
 			t.Logf("100 heads took %v", time.Since(begin))
-			if took := time.Since(begin); took > 2*time.Second {
+			if took := time.Since(begin); took > slow {
 				t.Errorf("100 heads took %v", took)
 			}
 		})

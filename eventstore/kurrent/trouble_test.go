@@ -127,11 +127,11 @@ func TestTheReasonIsToldAtOnce(t *testing.T) {
 			begin := time.Now()
 			_, err := store.Append(within(t, 10*time.Second), "tab-s-1", eventstore.NoStream, []eventstore.NewEvent{event("x")})
 			took := time.Since(begin)
-			if !errors.Is(err, eventstore.ErrUnavailable) || took > 2*time.Second {
+			if !errors.Is(err, eventstore.ErrUnavailable) || took > 4*time.Second {
 				t.Errorf("got %v after %v", err, took)
 			}
 			for _, part := range []string{"level=WARN", c.address, c.advice} {
-				told.says(t, part, 100*time.Millisecond)
+				told.says(t, part, time.Second)
 			}
 			if n := told.count("level=WARN"); n > 1 {
 				t.Errorf("it is said %d times:\n%s", n, &told)
@@ -152,7 +152,7 @@ func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 	for range 2 {
 		begin := time.Now()
 		_, err := store.Head(within(t, 10*time.Second))
-		if took := time.Since(begin); !errors.Is(err, eventstore.ErrUnavailable) || took > 2*time.Second {
+		if took := time.Since(begin); !errors.Is(err, eventstore.ErrUnavailable) || took > 4*time.Second {
 			t.Errorf("got %v after %v", err, took)
 		}
 	}
@@ -164,7 +164,7 @@ func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("ready again after %v, of which a second passed until the server was", time.Since(begin))
-	told.says(t, "event store: back", 100*time.Millisecond)
+	told.says(t, "event store: back", time.Second)
 	if told.count("level=WARN") != 2 || told.count("Server Is Not Ready") != 1 || told.count("level=INFO") != 2 {
 		t.Errorf("it was said:\n%s", &told)
 	}
@@ -198,7 +198,7 @@ func TestAnIngressesWordIsNotTheServers(t *testing.T) {
 				if !errors.Is(err, eventstore.ErrUnavailable) {
 					t.Errorf("got %v", err)
 				}
-				told.says(t, "an ingress or a proxy", 100*time.Millisecond)
+				told.says(t, "an ingress or a proxy", time.Second)
 				if err := ingress.Close(); err != nil {
 					t.Error(err)
 				}
@@ -310,7 +310,7 @@ func TestAHungServer(t *testing.T) {
 	begin := time.Now()
 	_, err := store.Append(within(t, 10*time.Second), "tab-s-1", 0, []eventstore.NewEvent{event("x")})
 	t.Logf("an order to the hung server ended after %v: %v", time.Since(begin), err)
-	if !errors.Is(err, eventstore.ErrUnavailable) || time.Since(begin) > 4*time.Second {
+	if !errors.Is(err, eventstore.ErrUnavailable) || time.Since(begin) > 8*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 	stop()
@@ -320,7 +320,7 @@ func TestAHungServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("orders are back %v after it was replaced", time.Since(begin))
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 4*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
@@ -369,7 +369,7 @@ func TestAHungLeader(t *testing.T) {
 	elected := time.Since(began)
 	wrote.Wait()
 	t.Logf("orders are back %v after the election\n%s", back-elected, &told)
-	if back-elected > 2*time.Second {
+	if back-elected > 4*time.Second {
 		t.Errorf("it took %v", back-elected)
 	}
 }

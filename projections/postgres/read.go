@@ -105,6 +105,9 @@ func (s *Sink) Get(ctx context.Context, target projections.Target, partition str
 	if err := projections.CheckGet(target, partition, fields); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
+	if err := projections.CallEnded(ctx, s.life); err != nil { // a lookup that is quick enough would win against an ended context
+		return nil, projections.Checkpoint{}, err
+	}
 	l := &lookup{target: target, partition: partition, fields: fields, values: map[string]projections.Value{}, done: make(chan struct{})}
 	s.lookups.add(l, s)
 	select {

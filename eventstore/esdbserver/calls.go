@@ -80,6 +80,9 @@ func (c *call) Context() context.Context { return c.ctx }
 
 // enter decides whether a call may begin.
 func (n *node) enter(ctx context.Context, method string) (context.Context, error) {
+	if n.options.Called != nil {
+		n.options.Called(method)
+	}
 	if err := n.trouble.enter(ctx); err != nil {
 		return ctx, err
 	}

@@ -32,6 +32,9 @@ type Options struct {
 	Version string
 	// Hostile makes trouble, for tests. nil: none.
 	Hostile *Hostile
+	// Called, unless it is nil, is told the full name of each method when a call of it begins, from several goroutines.
+	// The call waits for it.
+	Called func(method string)
 	// Now gives the time that $maxAge is measured against, nil for time.Now.
 	Now func() time.Time
 	// Logger hears of calls that failed for a reason of the server's. nil for slog.Default.

@@ -6,10 +6,13 @@ import (
 	"math"
 	"testing"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -115,6 +118,16 @@ func following(o *streams.ReadReq_Options) *streams.ReadReq_Options {
 	return o
 }
 
+// filtered lets through streams that begin with "s".
+func filtered(o *streams.ReadReq_Options) *streams.ReadReq_Options {
+	o.FilterOption = &streams.ReadReq_Options_Filter{Filter: &streams.ReadReq_Options_FilterOptions{
+		Filter: &streams.ReadReq_Options_FilterOptions_StreamIdentifier{
+			StreamIdentifier: &streams.ReadReq_Options_FilterOptions_Expression{Prefix: []string{"s"}}},
+		Window: &streams.ReadReq_Options_FilterOptions_Max{Max: 32}, CheckpointIntervalMultiplier: 1,
+	}}
+	return o
+}
+
 func ofStream(stream string, count uint64, end bool, direction streams.ReadReq_Options_ReadDirection) *streams.ReadReq_Options {
 	o := &streams.ReadReq_Options_StreamOptions{
 		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(stream)},
@@ -216,6 +229,15 @@ func TestAnswerToEmptyNames(t *testing.T) {
 	r.want("a stream without a name", err, codes.Unknown, thrown)
 	_, err = r.read(ofStream("", 1, false, forwards))
 	r.want("a read of it", err, codes.Unknown, thrown)
+	call, err := r.BatchAppend(context10(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := exchange(t, call, batchOf(textUUID(), toNewStream(""), true, "1"))
+	wantEqual(t, "in the batch call", codes.Code(resp.GetError().GetCode()), codes.Unknown)
+	if !resp.GetError().GetDetails()[0].MessageIs(&shared.Unknown{}) {
+		t.Errorf("in the batch call: %v", resp.GetError())
+	}
 }
 
 func TestAnswersToReadsOfNothing(t *testing.T) {
@@ -254,16 +276,66 @@ func TestAnswersToPositions(t *testing.T) {
 		r.want(c.what, err, c.code, c.message)
 		wantEqual(t, c.what, len(positions), c.want)
 	}
-	_, err := r.read(following(allFrom(last-1, last-1, forwards)))
-	r.want("a subscription inside a record", err, codes.InvalidArgument, "Trying to read from an invalid position.")
+	for _, o := range []*streams.ReadReq_Options{allFrom(last-1, last-1, forwards), filtered(allFrom(last-1, last-1, forwards))} {
+		_, err := r.read(following(o))
+		r.want("a subscription inside a record", err, codes.InvalidArgument, "Trying to read from an invalid position.")
+	}
+}
+
+// TestAnswersWithoutAnException: what is wrong with a read is told by the text only.
+func TestAnswersWithoutAnException(t *testing.T) {
+	r := newRaw(t)
+	last := r.mustAppend("s", noStream(), proposed("t", 1)).GetPosition().GetCommitPosition()
+	far := last + 1000*esdbserver.Stride
+	for what, o := range map[string]*streams.ReadReq_Options{
+		"backward from beyond the end":   allFrom(far, far, backwards),
+		"inside a record":                allFrom(last-1, last-1, forwards),
+		"a subscription inside a record": following(allFrom(last-1, last-1, forwards)),
+		"forward from the stream's end":  ofStream("s", 1, true, forwards),
+	} {
+		call, err := r.Read(context10(t), &streams.ReadReq{Options: o})
+		if err == nil {
+			_, err = call.Recv()
+		}
+		if err == nil || len(call.Trailer().Get("exception")) > 0 {
+			t.Errorf("%s: %v, %v", what, err, call.Trailer())
+		}
+	}
+}
+
+// TestAnswerWithTheVersion: servers tell it as it is, also one that the Go client cannot read.
+func TestAnswerWithTheVersion(t *testing.T) {
+	const version = "24.10.0-prerelease"
+	address, _ := serve(t, esdbserver.New(openStore(t), esdbserver.Options{Logger: quiet, Version: version}), "127.0.0.1:0")
+	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	methods, err := serverfeatures.NewServerFeaturesClient(connection).GetSupportedMethods(context10(t), &shared.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, "version", methods.GetEventStoreServerVersion(), version)
+	if _, err := dial(t, address).GetServerVersion(); err == nil {
+		t.Error("the client can use it")
+	}
 }
 
 // TestAnswerToASubscriptionBeyondTheEnd: no error, "caught up" at once, then silence until the log has grown past it.
 func TestAnswerToASubscriptionBeyondTheEnd(t *testing.T) {
+	for name, as := range map[string]func(*streams.ReadReq_Options) *streams.ReadReq_Options{"all": following, "filtered": func(o *streams.ReadReq_Options) *streams.ReadReq_Options {
+		return filtered(following(o))
+	}} {
+		t.Run(name, func(t *testing.T) { followBeyondTheEnd(t, as) })
+	}
+}
+
+func followBeyondTheEnd(t *testing.T, as func(*streams.ReadReq_Options) *streams.ReadReq_Options) {
 	r := newRaw(t)
 	at := r.mustAppend("s", noStream(), proposed("t", 1)).GetPosition().GetCommitPosition()
 	beyond := at + 2*esdbserver.Stride
-	call, err := r.Read(context10(t), &streams.ReadReq{Options: following(allFrom(beyond, beyond, forwards))})
+	call, err := r.Read(context10(t), &streams.ReadReq{Options: as(allFrom(beyond, beyond, forwards))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,4 +372,64 @@ func TestAnswerToTheDeletionOfAMissingStream(t *testing.T) {
 	wantStatus(t, "delete", err, codes.FailedPrecondition)
 	wantEqual(t, "the trailers", []string{trailer.Get("exception")[0], trailer.Get("expected-version")[0], trailer.Get("actual-version")[0]},
 		[]string{"wrong-expected-version", "-2", "-1"})
+}
+
+func TestAnswersToATombstonedStream(t *testing.T) {
+	r := newRaw(t)
+	r.mustAppend("s", noStream(), proposed("t", 1))
+	if _, err := r.Tombstone(context10(t), &streams.TombstoneReq{Options: &streams.TombstoneReq_Options{
+		StreamIdentifier:       &shared.StreamIdentifier{StreamName: []byte("s")},
+		ExpectedStreamRevision: &streams.TombstoneReq_Options_Any{Any: &shared.Empty{}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	_, trailer, err := r.append("s", anyRevision(), proposed("t", 1))
+	wantStatus(t, "append", err, codes.FailedPrecondition)
+	wantEqual(t, "append", trailer.Get("exception"), []string{"stream-deleted"})
+	call, err := r.Read(context10(t), &streams.ReadReq{Options: ofStream("s", 1, false, forwards)})
+	if err == nil {
+		_, err = call.Recv()
+	}
+	wantStatus(t, "read", err, codes.FailedPrecondition)
+	wantEqual(t, "read", call.Trailer().Get("exception"), []string{"stream-deleted"})
+}
+
+// TestAnswersToStreamsThatLostTheirBeginning: what is left keeps its revisions, and nothing else tells.
+func TestAnswersToStreamsThatLostTheirBeginning(t *testing.T) {
+	client, _ := start(t, esdbserver.Options{})
+	for _, c := range []struct {
+		what string
+		lose func(stream string)
+		want []uint64
+	}{
+		{"$maxCount", func(stream string) {
+			metadata := esdb.StreamMetadata{}
+			metadata.SetMaxCount(1)
+			if _, err := client.SetStreamMetadata(context10(t), stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, metadata); err != nil {
+				t.Fatal(err)
+			}
+		}, []uint64{1}},
+		{"deleted, written to again", func(stream string) {
+			if _, err := client.DeleteStream(context10(t), stream, esdb.DeleteStreamOptions{ExpectedRevision: esdb.Any{}}); err != nil {
+				t.Fatal(err)
+			}
+			_, err := client.ReadStream(context10(t), stream, esdb.ReadStreamOptions{}, 9)
+			if err == nil {
+				wantEqual(t, "revision", mustAppend(t, client, stream, esdb.NoStream{}, note(2)).NextExpectedVersion, 2)
+			}
+		}, []uint64{2}},
+	} {
+		mustAppend(t, client, c.what, esdb.NoStream{}, notes(0, 2)...)
+		c.lose(c.what)
+		read, err := client.ReadStream(context10(t), c.what, esdb.ReadStreamOptions{}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer read.Close()
+		var revisions []uint64
+		for e, err := read.Recv(); err == nil; e, err = read.Recv() {
+			revisions = append(revisions, e.OriginalEvent().EventNumber)
+		}
+		wantEqual(t, c.what, revisions, c.want)
+	}
 }

@@ -16,6 +16,7 @@ type filter struct {
 	// interval is after how many events, whether they pass or not, a subscription owes a checkpoint. 0: it owes none,
 	// as there is no filter.
 	interval uint64
+	gone     func(e eventstore.Event) bool // what is not in $all any more
 }
 
 func newFilter(o *streams.ReadReq_Options_FilterOptions) (filter, error) {
@@ -54,4 +55,6 @@ func hasPrefix(s string, prefixes []string) bool {
 	return false
 }
 
-func (f filter) pass(e eventstore.Event) bool { return f.passes == nil || f.passes(e) }
+func (f filter) pass(e eventstore.Event) bool {
+	return (f.passes == nil || f.passes(e)) && !f.gone(e)
+}

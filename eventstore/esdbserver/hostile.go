@@ -2,11 +2,14 @@ package esdbserver
 
 import (
 	"context"
+	"net"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"daybook/eventstore"
 )
 
 // Hostile makes a server give only what KurrentDB promises, for tests of clients. Each number N means: about one in N
@@ -33,6 +36,14 @@ type Hostile struct {
 	DownFor time.Duration
 	// NotReadyFor is how long after New all but gossip and the server's features is refused, as during an election.
 	NotReadyFor time.Duration
+	// Front stands before the server. nil: nothing does.
+	Front *Front
+	// Scavenged says which events are gone from $all, and their positions with them: no record begins there any more.
+	// nil: none.
+	Scavenged func(e eventstore.Event) bool
+	// CallsMax is how many calls a connection takes at once; others wait in the client. EventStoreDB takes 100. 0: as
+	// many as without a Hostile.
+	CallsMax uint32
 }
 
 // trouble counts the occasions of a Hostile. nil makes none.
@@ -142,3 +153,32 @@ func (t *trouble) notLeader() bool {
 func (t *trouble) forgets() bool { return t != nil && t.Forget }
 
 func (t *trouble) bareCaughtUp() bool { return t != nil && t.BareCaughtUp }
+
+func (t *trouble) scavenged(e eventstore.Event) bool {
+	return t != nil && t.Scavenged != nil && t.Scavenged(e)
+}
+
+// scavengedAt says whether what stood at a position of the log is gone.
+func (t *trouble) scavengedAt(ctx context.Context, store eventstore.Store, at eventstore.Position) (bool, error) {
+	if t == nil || t.Scavenged == nil {
+		return false, nil
+	}
+	e, is, err := store.At(ctx, at)
+	return is && t.Scavenged(e), err
+}
+
+// behind is a listener behind the front, if there is one.
+func (t *trouble) behind(listener net.Listener) net.Listener {
+	if t == nil || t.Front == nil {
+		return listener
+	}
+	return fronted{listener, t.Front}
+}
+
+// callsMax is how many calls a connection takes at once.
+func (t *trouble) callsMax() uint32 {
+	if t == nil || t.CallsMax == 0 {
+		return callsMax
+	}
+	return t.CallsMax
+}

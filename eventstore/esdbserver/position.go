@@ -1,6 +1,7 @@
 package esdbserver
 
 import (
+	"context"
 	"math"
 
 	"google.golang.org/grpc/codes"
@@ -17,8 +18,10 @@ const stride = 2
 func served(p eventstore.Position) uint64 { return p.Commit * stride }
 
 // asked is a position of the store, if a client's begins a record there or at a place that has none yet.
-func asked(n uint64) (eventstore.Position, bool) {
-	return eventstore.Position{Commit: n / stride, Prepare: n / stride}, n%stride == 0
+func (s *Server) asked(ctx context.Context, n uint64) (at eventstore.Position, begins bool, err error) {
+	at = position(n / stride)
+	gone, err := s.trouble.scavengedAt(ctx, s.store, at)
+	return at, n%stride == 0 && !gone, err
 }
 
 // What EventStoreDB says, word for word: clients have nothing else to go by.

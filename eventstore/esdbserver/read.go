@@ -33,6 +33,7 @@ func (s *streamsService) Read(req *streams.ReadReq, call streams.Streams_ReadSer
 		return invalid("neither a stream nor $all")
 	}
 	f, err := newFilter(o.GetFilter())
+	f.gone = s.trouble.scavenged
 	switch {
 	case err != nil:
 		return err
@@ -120,7 +121,10 @@ func (s *streamsService) readAll(o *streams.ReadReq_Options_AllOptions, f filter
 	if err != nil {
 		return err
 	}
-	from, begins := asked(o.GetPosition().GetCommitPosition())
+	from, begins, err := s.asked(out.ctx, o.GetPosition().GetCommitPosition())
+	if err != nil {
+		return err
+	}
 	end := position(head.Commit + 1)
 	if o.GetEnd() != nil || o.GetPosition().GetCommitPosition() == beyondAll {
 		from, begins = end, true

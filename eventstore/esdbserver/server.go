@@ -78,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		close(node.stopping)
 		stopWithGrace(server)
 	})
-	err := server.Serve(listener)
+	err := server.Serve(s.trouble.behind(listener))
 	if !cancelled() {
 		<-stopped
 		return nil
@@ -123,7 +123,7 @@ func (n *node) grpcOptions() []grpc.ServerOption {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingMinTime, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingTime, Timeout: pingTimeout}),
 		grpc.MaxRecvMsgSize(messageBytesMax),
-		grpc.MaxConcurrentStreams(callsMax),
+		grpc.MaxConcurrentStreams(n.trouble.callsMax()),
 		grpc.UnaryInterceptor(n.unary),
 		grpc.StreamInterceptor(n.stream),
 	}

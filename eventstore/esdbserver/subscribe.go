@@ -19,7 +19,10 @@ func (s *streamsService) followAll(o *streams.ReadReq_Options_AllOptions, f filt
 	if err != nil {
 		return err
 	}
-	after, begins := asked(o.GetPosition().GetCommitPosition())
+	after, begins, err := s.asked(out.ctx, o.GetPosition().GetCommitPosition())
+	if err != nil {
+		return err
+	}
 	switch {
 	case o.GetEnd() != nil:
 		after = head

@@ -13,6 +13,7 @@ import (
 
 	"daybook/domain/command"
 	"daybook/domain/event"
+	"daybook/domain/stream"
 	"daybook/eventstore"
 	"daybook/internal/cache"
 )
@@ -44,11 +45,21 @@ type foldedStream[S any] struct {
 	weighed  eventstore.Revision // that the cache knows the weight of
 }
 
-// newAggregate keeps folded streams of so many bytes in all; bytes says how many of them a state refers to.
-func newAggregate[S, C any, E event.Stored](decider event.Decider[S, C, E], keys *keys, bytesMax int64, bytes func(S) int) *aggregate[S, C, E] {
-	return &aggregate[S, C, E]{
-		decider: decider, log: keys.log, keys: keys, folded: cache.New[string, *foldedStream[S]](bytesMax), bytes: bytes,
+// newAggregate makes the aggregate of a category. The service keeps folded streams of it, under a name for operators, of
+// so many bytes in all; bytes says how many of them a state refers to. It panics if the category is not in the list of
+// kinds (domain/stream) with the decider's events: others would not know of its streams.
+func newAggregate[S, C any, E event.Stored](
+	s *Service, category, name string, decider event.Decider[S, C, E], keys *keys, bytesMax int64, bytes func(S) int,
+) *aggregate[S, C, E] {
+	kind, _ := stream.KindOf(category)
+	for typ := range decider.Catalog {
+		if kind.Catalog[typ] == nil {
+			panic(fmt.Sprintf("the list of kinds of streams has no %s with %s", category, typ))
+		}
 	}
+	folded := cache.New[string, *foldedStream[S]](bytesMax)
+	s.caches = append(s.caches, keptCache{name, folded, bytesMax})
+	return &aggregate[S, C, E]{decider: decider, log: keys.log, keys: keys, folded: folded, bytes: bytes}
 }
 
 // hold returns a stream for the caller alone, and how to give it back.

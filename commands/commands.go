@@ -12,6 +12,7 @@ import (
 	"daybook/domain/imports"
 	"daybook/domain/menu"
 	"daybook/domain/store"
+	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
 	"daybook/internal/auth"
@@ -36,6 +37,7 @@ type Service struct {
 	shared atomic.Bool // others append to an indexed log
 
 	numbers  *cache.Cache[string, int] // the newest tab of each table, as a hint
+	caches   []keptCache               // all that is kept
 	pairings *httpapi.Tries            // wrong pairing codes
 }
 
@@ -46,12 +48,13 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	k.indexed, _ = log.(eventstore.Indexed)
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
 	s.numbers = cache.New[string, int](numbersBytesMax)
-	s.stores = newAggregate(store.Decider, k, storesBytesMax, storeBytes)
-	s.owners = newAggregate(store.OwnerDecider, k, ownersBytesMax, ownerBytes)
-	s.codes = newAggregate(store.CodeDecider, k, codesBytesMax, codeBytes)
-	s.menus = newAggregate(menu.Decider, k, menusBytesMax, menuBytes)
-	s.tabs = newAggregate(tab.Decider, k, tabsBytesMax, tabBytes)
-	s.imports = newAggregate(imports.Decider, k, importsBytesMax, importBytes)
+	s.caches = []keptCache{{"tab_numbers", s.numbers, numbersBytesMax}}
+	s.stores = newAggregate(s, stream.StoreCategory, "stores", store.Decider, k, storesBytesMax, storeBytes)
+	s.owners = newAggregate(s, stream.OwnerCategory, "owners", store.OwnerDecider, k, ownersBytesMax, ownerBytes)
+	s.codes = newAggregate(s, stream.PairingCategory, "codes", store.CodeDecider, k, codesBytesMax, codeBytes)
+	s.menus = newAggregate(s, stream.MenuCategory, "menus", menu.Decider, k, menusBytesMax, menuBytes)
+	s.tabs = newAggregate(s, stream.TabCategory, "tabs", tab.Decider, k, tabsBytesMax, tabBytes)
+	s.imports = newAggregate(s, stream.ImportCategory, "imports", imports.Decider, k, importsBytesMax, importBytes)
 	return s
 }
 

@@ -164,9 +164,9 @@ func newClaim(meta metadata, target string, expected eventstore.Revision) (event
 // imported sales, which are known by their own streams.
 func ClaimOf(e eventstore.Event) (name string, claim eventstore.NewEvent, is bool, err error) {
 	meta, err := readMetadata(e)
-	category, _, rest := stream.Parse(e.Stream)
+	_, _, rest := stream.Parse(e.Stream)
 	if err != nil || meta.Answer == nil || meta.StoreID == "" ||
-		category == stream.ClaimCategory || tab.TableOf(rest) == importTable {
+		stream.IsAside(e.Stream) || tab.TableOf(rest) == importTable {
 		return "", claim, false, err
 	}
 	meta.Answer = nil

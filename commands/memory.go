@@ -25,24 +25,32 @@ const (
 	BytesKept = tabsBytesMax + menusBytesMax + storesBytesMax + ownersBytesMax + codesBytesMax + importsBytesMax + numbersBytesMax
 )
 
+// keptCache is one of the caches of a service.
+type keptCache struct {
+	name     string // for operators
+	cache    boundedCache
+	bytesMax int64 // its part of BytesKept
+}
+
+type boundedCache interface {
+	cache.Measured
+	Bound(bytesMax int64)
+}
+
 // Bound makes the service keep up to so many bytes in all instead of BytesKept. What it has less room for, it reads again.
 func (s *Service) Bound(bytesMax int64) {
-	share := func(of int64) int64 { return int64(float64(bytesMax) * float64(of) / BytesKept) }
-	s.tabs.folded.Bound(share(tabsBytesMax))
-	s.menus.folded.Bound(share(menusBytesMax))
-	s.stores.folded.Bound(share(storesBytesMax))
-	s.owners.folded.Bound(share(ownersBytesMax))
-	s.codes.folded.Bound(share(codesBytesMax))
-	s.imports.folded.Bound(share(importsBytesMax))
-	s.numbers.Bound(share(numbersBytesMax))
+	for _, c := range s.caches {
+		c.cache.Bound(int64(float64(bytesMax) * float64(c.bytesMax) / BytesKept))
+	}
 }
 
 // Caches are what the service keeps, by name.
 func (s *Service) Caches() cache.Metrics {
-	return cache.Metrics{
-		"tabs": s.tabs.folded, "menus": s.menus.folded, "stores": s.stores.folded, "owners": s.owners.folded, "codes": s.codes.folded,
-		"imports": s.imports.folded, "tab_numbers": s.numbers,
+	all := cache.Metrics{}
+	for _, c := range s.caches {
+		all[c.name] = c.cache
 	}
+	return all
 }
 
 // The weights are estimates from above: lists with the room that they have to grow, and texts as if each stood alone in

@@ -23,6 +23,32 @@ import (
 	embeddedlog "daybook/eventstore/embedded"
 )
 
+// TestEverythingKeptIsBounded: whatever aggregate a service has, what it keeps of it is bounded, and counted in BytesKept.
+func TestEverythingKeptIsBounded(t *testing.T) {
+	s := commands.New(memory(t), nil, time.Now)
+	sum := func() (bytesMax int64) {
+		for _, c := range s.Caches() {
+			bytesMax += c.Stats().BytesMax
+		}
+		return bytesMax
+	}
+	if got := sum(); got != commands.BytesKept {
+		t.Errorf("the caches have %d bytes, not %d", got, commands.BytesKept)
+	}
+	if s.Bound(1 << 20); sum() > 1<<20 || sum() < 1<<20-16 {
+		t.Errorf("bounded to 1 MiB, the caches have %d bytes", sum())
+	}
+	aggregates := 1 // the numbers of tables' tabs are kept, too
+	for _, k := range stream.Kinds() {
+		if k.Category != stream.ClaimCategory && k.Category != stream.ParkedCategory {
+			aggregates++
+		}
+	}
+	if got := len(s.Caches()); got != aggregates {
+		t.Errorf("%d caches, want %d: %v", got, aggregates, s.Caches())
+	}
+}
+
 // TestWeights holds what the caches say they take to what the memory says that their streams take, read from the log.
 func TestWeights(t *testing.T) {
 	for _, of := range []struct {

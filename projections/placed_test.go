@@ -72,3 +72,57 @@ func TestPlacedTwiceIsFound(t *testing.T) {
 		})
 	}
 }
+
+// TestCommandPlacedTwiceIsFoundInEveryKind: whatever kind of a store's own streams the second place of a command is of, it is found.
+func TestCommandPlacedTwiceIsFoundInEveryKind(t *testing.T) {
+	kinds := 0
+	for _, k := range stream.Kinds() {
+		if k.Scope != stream.OnePerStore && k.Scope != stream.ManyPerStore {
+			continue
+		}
+		kinds++
+		t.Run(k.Category, func(t *testing.T) {
+			log, sink := newLog(t), newSink(t)
+			w := newWorld(t, log, 12)
+			for range 100 {
+				w.step()
+			}
+			placed := firstOf(t, log, "tab.order_placed.v1")
+			_, storeID, _ := stream.Parse(placed.Stream)
+			again := k.Category + "-" + storeID
+			if k.Scope == stream.ManyPerStore {
+				again += "-elsewhere.1"
+			}
+			at := eventstore.NoStream
+			for e, err := range log.ReadStream(t.Context(), again, eventstore.StreamRead{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				at = e.Revision
+			}
+			unchanged := eventstore.NewEvent{ID: uuid.New(), Type: "command.unchanged.v1", Data: []byte("{}"), Metadata: placed.Metadata}
+			if _, err := log.Append(t.Context(), again, at, []eventstore.NewEvent{unchanged}); err != nil {
+				t.Fatal(err)
+			}
+			report, err := projections.Audit(t.Context(), log, sink, storeID, noProgress)
+			if err != nil || !strings.Contains(strings.Join(report.Differences, "\n"), "stands in another stream, too") {
+				t.Errorf("%v, %v", report.Differences, err)
+			}
+		})
+	}
+	if kinds < 4 {
+		t.Errorf("a store has %d kinds of streams", kinds)
+	}
+}
+
+// firstOf is the first event of a type.
+func firstOf(t *testing.T, log eventstore.Store, typ string) (first eventstore.Event) {
+	t.Helper()
+	for e, err := range log.ReadAll(t.Context(), eventstore.LogRead{Limit: 1, Filter: eventstore.Filter{Types: []string{typ}}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = e
+	}
+	return first
+}

@@ -18,15 +18,6 @@ type Sample struct {
 	Complete, Minimal event.Stored
 }
 
-// Widen is a catalog that forgets which aggregate its events belong to.
-func Widen[E event.Stored](c event.Catalog[E]) event.Catalog[event.Stored] {
-	wide := event.Catalog[event.Stored]{}
-	for name := range c {
-		wide[name] = func(data []byte) (event.Stored, error) { return c.Decode(name, data) }
-	}
-	return wide
-}
-
 // samplesDir is where the samples stand, below the package that is being tested.
 const samplesDir = "testdata/events"
 

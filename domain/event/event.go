@@ -51,6 +51,15 @@ func (c Catalog[E]) Decode(typ string, data []byte) (E, error) {
 	return e, nil
 }
 
+// Widen is a catalog that forgets which aggregate its events belong to.
+func Widen[E Stored](c Catalog[E]) Catalog[Stored] {
+	wide := Catalog[Stored]{}
+	for name, read := range c {
+		wide[name] = func(data []byte) (Stored, error) { return read(data) }
+	}
+	return wide
+}
+
 // Encode writes an event's JSON.
 func Encode(e Stored) ([]byte, error) { return json.Marshal(e) }
 

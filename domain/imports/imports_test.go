@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"daybook/domain/domaintest"
+	"daybook/domain/event"
 	"daybook/domain/imports"
 	"daybook/domain/tab"
 )
@@ -71,7 +72,7 @@ func TestRunning(t *testing.T) {
 }
 
 func TestFrozenSamples(t *testing.T) {
-	domaintest.Frozen(t, domaintest.Widen(imports.Catalog), map[string]domaintest.Sample{
+	domaintest.Frozen(t, event.Widen(imports.Catalog), map[string]domaintest.Sample{
 		imports.BeganType: {
 			Complete: imports.Began{
 				StoreID: "k3v9qd", BatchID: "b7x2", Orders: 21350, Lines: 48620, Amount: 81786005, Currency: "USD", Method: tab.Card,

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"daybook/domain/domaintest"
+	"daybook/domain/event"
 	"daybook/domain/menu"
 )
 
 func TestFrozenSamples(t *testing.T) {
 	seoul := time.FixedZone("", 9*60*60)
-	domaintest.Frozen(t, domaintest.Widen(menu.Catalog), map[string]domaintest.Sample{
+	domaintest.Frozen(t, event.Widen(menu.Catalog), map[string]domaintest.Sample{
 		"menu.product_added.v1": {
 			Complete: menu.ProductAdded{
 				Product: menu.Product{ProductID: "p8s1", Name: "비빔밥", Category: menu.MainMenu, Price: 9000},

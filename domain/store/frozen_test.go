@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"daybook/domain/domaintest"
+	"daybook/domain/event"
 	"daybook/domain/store"
 )
 
 func TestFrozenSamples(t *testing.T) {
 	seoul := time.FixedZone("", 9*60*60)
-	catalog := domaintest.Widen(store.Catalog)
-	maps.Copy(catalog, domaintest.Widen(store.CodeDecider.Catalog))
-	maps.Copy(catalog, domaintest.Widen(store.OwnerDecider.Catalog))
+	catalog := event.Widen(store.Catalog)
+	maps.Copy(catalog, event.Widen(store.CodeDecider.Catalog))
+	maps.Copy(catalog, event.Widen(store.OwnerDecider.Catalog))
 	abc := sha256.Sum256([]byte("abc"))
 	domaintest.Frozen(t, catalog, map[string]domaintest.Sample{
 		"store.opened.v1": {

@@ -1,28 +1,21 @@
-// Package stream names the streams of the log. A name is category-id or category-storeId-rest; categories and ids hold
-// no '-'. Because the store id leads, the events of one store are a few prefixes of the log.
+// Package stream names the streams of the log, and lists what kinds there are (kinds.go). A name is category-id or
+// category-storeId-rest; categories and ids hold no '-'. Because the store id leads, the events of one store are a few
+// prefixes of the log.
 package stream
 
 import "strings"
 
-// The categories.
+// The categories. Each has its line in the list of kinds.
 const (
 	StoreCategory   = "store"
 	MenuCategory    = "menu"
 	TabCategory     = "tab"
 	ImportCategory  = "import"
-	OwnerCategory   = "owner"   // of no store: which ones an owner opened
-	PairingCategory = "pairing" // of no store: a tablet that knows a code does not know its store
+	OwnerCategory   = "owner"
+	PairingCategory = "pairing"
 	ClaimCategory   = "claim"
-	ParkedCategory  = "parked" // of no store: what the operator has a read model leave out
+	ParkedCategory  = "parked"
 )
-
-// Prefixes are what the names of all streams begin with. In a log that others write to, the rest is theirs.
-func Prefixes() []string {
-	return []string{
-		StoreCategory + "-", MenuCategory + "-", TabCategory + "-", ImportCategory + "-", OwnerCategory + "-",
-		PairingCategory + "-", ClaimCategory + "-", ParkedCategory + "-",
-	}
-}
 
 // Store is the stream of a store: its opening, tables and tablets.
 func Store(storeID string) string { return StoreCategory + "-" + storeID }
@@ -45,11 +38,6 @@ func Pairing(pairingID string) string { return PairingCategory + "-" + pairingID
 // Claim is the stream of a key's claim: which stream the command of that id belongs to. Only a log that several
 // processes append to has claims.
 func Claim(storeID, commandID string) string { return ClaimCategory + "-" + storeID + "-" + commandID }
-
-// Own are the prefixes of a store's own streams: what its owner and tablets did. Claims are not among them.
-func Own(storeID string) []string {
-	return []string{Store(storeID), Menu(storeID), TabCategory + "-" + storeID + "-", ImportCategory + "-" + storeID + "-"}
-}
 
 // Parked is the stream of the events that a read model leaves out.
 func Parked(model string) string { return ParkedCategory + "-" + model }

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"daybook/domain/domaintest"
+	"daybook/domain/event"
 	"daybook/domain/menu"
 	"daybook/domain/tab"
 )
 
 func TestFrozenSamples(t *testing.T) {
 	seoul := time.FixedZone("", 9*60*60)
-	domaintest.Frozen(t, domaintest.Widen(tab.Catalog), map[string]domaintest.Sample{
+	domaintest.Frozen(t, event.Widen(tab.Catalog), map[string]domaintest.Sample{
 		"tab.opened.v1": {
 			Complete: tab.Opened{
 				StoreID: "k3v9qd", TabID: "t1.42", TableID: "t1", Currency: "KRW", At: time.Date(2024, 12, 1, 12, 0, 0, 0, seoul),

@@ -180,10 +180,7 @@ func copiedUpTo(ctx context.Context, source, target eventstore.Store) (eventstor
 }
 
 // isClaim tells what a copy has beside what it was copied from.
-func isClaim(e eventstore.Event) bool {
-	category, _, _ := stream.Parse(e.Stream)
-	return category == stream.ClaimCategory
-}
+func isClaim(e eventstore.Event) bool { return stream.IsAside(e.Stream) }
 
 // withoutClaims yields the other events.
 func withoutClaims(events iter.Seq2[eventstore.Event, error]) iter.Seq2[eventstore.Event, error] {

@@ -180,9 +180,11 @@ func TestAuthorizationMatrix(t *testing.T) {
 			}
 		})
 	}
+	before := m.head(t)
 	for _, op := range document().operations() {
 		m.rightfulCallersGetIn(t, op)
 	}
+	everyKindWritten(t, m.written(t, before))
 }
 
 // documentedCaller is who may call an operation, by the document.

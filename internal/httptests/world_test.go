@@ -40,13 +40,14 @@ type world struct {
 	public   []string            // what does stand in the log, to prove that the search finds things
 }
 
-// newWorld opens an installation and serves it until the test ends. Then nothing secret may be found in what it leaves
-// behind.
+// newWorld opens an installation and serves it until the test ends. Then its log holds kinds of streams that are listed,
+// and nothing secret may be found in what it leaves behind.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir(), clock: newClock(), output: &output{}, http: newHTTPClient()}
 	w.start(t)
 	t.Cleanup(func() {
+		w.written(t, eventstore.Position{})
 		w.stop(t)
 		w.searchSecrets(t)
 	})

@@ -64,15 +64,19 @@ func (s *Sink) Activate(ctx context.Context, model string, generation int) error
 	return s.settle(ctx)
 }
 
-// settle begins to bring all that was stored to the disk, so that a crash does not forget what took long to build. It does
-// not wait: what a crash in the next moments forgets is made again from the log.
+// settle brings all that was stored to the disk, so that a crash does not forget what took long to build. Nobody waits for
+// it, not even for its beginning, which Pebble puts off while large batches are on their way: what a crash in the next
+// moments forgets is made again from the log.
 func (s *Sink) settle(ctx context.Context) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer s.calls.Done()
-	_, err := s.db.AsyncFlush()
-	return s.trouble(err)
+	s.background.Go(func() {
+		defer s.calls.Done()
+		_, err := s.db.AsyncFlush()
+		_ = s.trouble(err)
+	})
+	return nil
 }
 
 // Drop deletes a target. See projections.Sink.

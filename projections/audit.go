@@ -35,10 +35,13 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	if err != nil {
 		return AuditReport{}, err
 	}
-	have := newDigests(maphash.MakeSeed())
+	have, closed := newDigests(maphash.MakeSeed()), map[string]int64{}
 	at, err := sink.Scan(ctx, target, func(partition string, e Entry) error {
 		if e.Row != nil || isLeftOut(partition) || storeID != "" && !strings.HasPrefix(partition, storeID+"|") {
 			return nil
+		}
+		if of, _, _ := strings.Cut(partition, "|"); e.Field == CountTabs {
+			closed[of] += e.Counter / int64(len(calendar.Terms)) // each of them counts all
 		}
 		return have.add(partition, e)
 	})
@@ -58,24 +61,36 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	if err != nil {
 		return report, err
 	}
-	for i, s := range stores {
-		sums := &auditSums{
-			settlementDay: s.SettlementDay, storeID: s.StoreID, parked: parked, skipped: skips,
-			tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{}, places: newPlaces(),
+	audited := 0
+	for _, group := range auditGroups(log, stores, closed) {
+		sums := map[string]*auditSums{}
+		for _, s := range group {
+			sums[s.StoreID] = newAuditSums(s, parked, skips)
 		}
-		difference, err := sums.audit(ctx, log, sink, target, have, at.Position)
-		if err != nil {
+		if err := readSums(ctx, log, sums, at.Position); err != nil {
 			return report, err
 		}
-		if difference != "" {
-			report.Differences = append(report.Differences, difference)
+		for _, s := range group {
+			if err := report.add(ctx, sums[s.StoreID], sink, target, have); err != nil {
+				return report, err
+			}
 		}
-		report.Tabs += sums.closed
-		report.LeftOut += sums.leftOut
-		progress(uint64(i+1), uint64(len(stores)))
+		audited += len(group)
+		progress(uint64(audited), uint64(len(stores)))
 	}
 	report.Differences = append(report.Differences, have.strays(sink.Name())...)
 	return report, nil
+}
+
+// add adds what an audit of one store found.
+func (r *AuditReport) add(ctx context.Context, sums *auditSums, sink Sink, target Target, have digests) error {
+	difference, err := sums.audit(ctx, sink, target, have)
+	if difference != "" {
+		r.Differences = append(r.Differences, difference)
+	}
+	r.Tabs += sums.closed
+	r.LeftOut += sums.leftOut
+	return err
 }
 
 // strays names the first period of each store that is left.
@@ -92,16 +107,10 @@ func (d digests) strays(sink string) (differences []string) {
 
 // audit names the first difference between one store's counters and its orders and payments. It takes the store's
 // partitions out of have.
-func (s *auditSums) audit(ctx context.Context, log eventstore.Store, sink Sink, target Target, have digests, to eventstore.Position) (string, error) {
-	err := s.read(ctx, log, to)
-	var contradiction *contradictionError
-	var damage *eventstore.Corruption
-	if errors.As(err, &contradiction) || errors.As(err, &damage) {
+func (s *auditSums) audit(ctx context.Context, sink Sink, target Target, have digests) (string, error) {
+	if s.wrong != nil {
 		have.forget(s.storeID)
-		return "store " + s.storeID + ": " + err.Error(), nil
-	}
-	if err != nil {
-		return "", err
+		return "store " + s.storeID + ": " + s.wrong.Error(), nil
 	}
 	should := newDigests(have.seed)
 	for key, n := range s.counters {
@@ -123,12 +132,6 @@ func (s *auditSums) audit(ctx context.Context, log eventstore.Store, sink Sink, 
 func (d digests) forget(storeID string) {
 	maps.DeleteFunc(d.partitions, func(partition string, _ uint64) bool { return strings.HasPrefix(partition, storeID+"|") })
 }
-
-// contradictionError: the log of a store does not agree with itself, or holds what cannot be read or added up.
-type contradictionError struct{ cause error }
-
-func (c *contradictionError) Error() string { return c.cause.Error() }
-func (c *contradictionError) Unwrap() error { return c.cause }
 
 // auditedStores lists the stores from the log itself, in the order of their opening.
 func auditedStores(ctx context.Context, log eventstore.Store, storeID string) ([]store.Opened, error) {
@@ -154,6 +157,7 @@ func auditedStores(ctx context.Context, log eventstore.Store, storeID string) ([
 // auditSums are one store's counters as its orders and payments make them.
 type auditSums struct {
 	storeID       string
+	own           eventstore.Filter // of the store's streams
 	settlementDay int
 	tabs          map[string]*auditedTab // open ones, by stream
 	counters      map[rowKey]int64
@@ -162,6 +166,14 @@ type auditSums struct {
 	skipped       skipped           // events that they leave out
 	leftOut       int
 	places        *places
+	wrong         error // its log does not agree with itself, or holds what cannot be read or added up
+}
+
+func newAuditSums(s store.Opened, parked map[string]Parked, skips skipped) *auditSums {
+	return &auditSums{
+		storeID: s.StoreID, own: eventstore.Filter{Prefixes: stream.Own(s.StoreID)}, settlementDay: s.SettlementDay,
+		tabs: map[string]*auditedTab{}, counters: map[rowKey]int64{}, parked: parked, skipped: skips, places: newPlaces(),
+	}
 }
 
 type auditedTab struct {
@@ -170,16 +182,52 @@ type auditedTab struct {
 	payments     []tab.PaymentCompleted
 }
 
-// read goes through the store's own streams, and adds up its tabs up to a position. Errors: a contradictionError, or
-// those of the log.
-func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstore.Position) error {
-	read := eventstore.LogRead{Filter: eventstore.Filter{Prefixes: stream.Own(s.storeID)}}
+// auditTabsMax is how many closed tabs are summed up in one pass through the log, unless one store has more. Which commands,
+// orders and payments they had is remembered until its end: some 50 MB for a million.
+const auditTabsMax = 1_000_000
+
+// auditGroups divides stores into groups that are audited in one pass each. A log that can read stores apart has a way to
+// each of them; through another one, each pass goes through all events. closed says how many tabs the stores had.
+func auditGroups(log eventstore.Store, stores []store.Opened, closed map[string]int64) (groups [][]store.Opened) {
+	_, apart := log.(eventstore.Partitioned)
+	tabs := int64(0)
+	for _, s := range stores {
+		if n := closed[s.StoreID]; apart || len(groups) == 0 || tabs+n > auditTabsMax {
+			groups, tabs = append(groups, nil), 0
+		}
+		last := len(groups) - 1
+		groups[last] = append(groups[last], s)
+		tabs += closed[s.StoreID]
+	}
+	return groups
+}
+
+// readSums goes once through the streams of some stores, and adds up their tabs up to a position. Errors are those of the
+// log; what is wrong with one store is noted in its sums.
+func readSums(ctx context.Context, log eventstore.Store, sums map[string]*auditSums, to eventstore.Position) error {
+	read := eventstore.LogRead{}
+	var alone *auditSums
+	if len(sums) == 1 {
+		for _, alone = range sums {
+			read.Filter = alone.own
+		}
+	}
 	for e, err := range log.ReadAll(ctx, read) {
+		var damage *eventstore.Corruption
+		if alone != nil && errors.As(err, &damage) {
+			alone.wrong = err
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		if err := s.event(e, !to.Before(e.Position)); err != nil {
-			return &contradictionError{fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)}
+		_, storeID, _ := stream.Parse(e.Stream)
+		of := sums[storeID]
+		if of == nil || of.wrong != nil || !of.own.Matches(e.Stream, e.Type) {
+			continue
+		}
+		if err := of.event(e, !to.Before(e.Position)); err != nil {
+			of.wrong = fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
 		}
 	}
 	return nil
@@ -188,10 +236,7 @@ func (s *auditSums) read(ctx context.Context, log eventstore.Store, to eventstor
 // event notes where an event's command, order or payment stands, and adds it up if it counts: the counters stand at or
 // after it.
 func (s *auditSums) event(e eventstore.Event, counts bool) error {
-	category, storeID, _ := stream.Parse(e.Stream)
-	if storeID != s.storeID {
-		return nil
-	}
+	category, _, _ := stream.Parse(e.Stream)
 	if err := s.places.command(e); err != nil {
 		return err
 	}

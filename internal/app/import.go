@@ -9,6 +9,7 @@ import (
 	"daybook/domain/imports"
 	"daybook/domain/money"
 	"daybook/domain/tab"
+	"daybook/eventstore"
 	"daybook/internal/auth"
 	"daybook/internal/salescsv"
 	"daybook/projections"
@@ -116,11 +117,11 @@ type ImportStatus struct {
 
 // ListImports lists imports, those that were begun first first. Result: []ImportStatus.
 var ListImports = operation("list-imports", func(ctx context.Context, a *App, args ImportsArgs, _ io.Reader, _ Progress) (any, error) {
-	return a.listImports(ctx, args.StoreID)
+	return listImports(ctx, a.Store, args.StoreID)
 })
 
-func (a *App) listImports(ctx context.Context, storeID string) ([]ImportStatus, error) {
-	states, err := commands.Imports(ctx, a.Store, storeID)
+func listImports(ctx context.Context, log eventstore.Store, storeID string) ([]ImportStatus, error) {
+	states, err := commands.Imports(ctx, log, storeID)
 	list := make([]ImportStatus, len(states))
 	for i, s := range states {
 		list[i] = ImportStatus{s.Began, s.Ended}

@@ -106,16 +106,28 @@ var Rebuild = operation("rebuild", func(ctx context.Context, a *App, args Models
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
-	var reports []projections.Report
-	for _, model := range models {
-		report, err := projections.Rebuild(ctx, a.Store, a.sinkOf[model.Name], model, a.log, labelled(progress, model.Name))
-		if err != nil {
-			return nil, fmt.Errorf("rebuilding %s: %w", model.Name, err)
-		}
-		reports = append(reports, report)
-	}
-	return reports, nil
+	reports := make([]projections.Report, len(models))
+	err = projections.Together(ctx, a.Store, worksOn(models, "rebuilding", func(ctx context.Context, log eventstore.Store, i int) (err error) {
+		sink, progress := a.sinkOf[models[i].Name], labelled(progress, models[i].Name)
+		reports[i], err = projections.Rebuild(ctx, log, sink, models[i], a.log, progress)
+		return err
+	})...)
+	return reports, err
 }).onAnyLog()
+
+// worksOn makes a work of each model; its errors name it.
+func worksOn(models []projections.Model, what string, work func(ctx context.Context, log eventstore.Store, i int) error) []projections.Work {
+	works := make([]projections.Work, len(models))
+	for i, model := range models {
+		works[i] = func(ctx context.Context, log eventstore.Store) error {
+			if err := work(ctx, log, i); err != nil {
+				return fmt.Errorf("%s %s: %w", what, model.Name, err)
+			}
+			return nil
+		}
+	}
+	return works
+}
 
 // Rollback serves the generation before the present one again. Result: nil.
 var Rollback = operation("rollback", func(ctx context.Context, a *App, args ModelsArgs, _ io.Reader, _ Progress) (any, error) {
@@ -166,88 +178,124 @@ var Verify = operation("verify", func(ctx context.Context, a *App, args VerifyAr
 	if err := a.catchUp(ctx, progress); err != nil {
 		return nil, err
 	}
-	var v Verified
+	v := verification{app: a, storeID: args.StoreID, progress: progress}
 	if args.StoreID == "" {
-		if err := a.verifyAll(ctx, &v, progress); err != nil {
+		if damaged, err := v.checkLog(ctx); err != nil {
 			return nil, err
+		} else if !damaged {
+			v.models = projections.Models
 		}
 	}
-	audit, err := projections.Audit(ctx, a.Store, a.sinkOf[projections.Counters.Name], args.StoreID, labelled(progress, "audit"))
-	if err != nil {
-		return nil, err
-	}
-	v.Position, v.Tabs, v.LeftOut = audit.Position, audit.Tabs, audit.LeftOut
-	v.Differences = append(v.Differences, audit.Differences...)
-	all, err := a.listImports(ctx, args.StoreID)
-	v.Unfinished = slices.DeleteFunc(all, func(i ImportStatus) bool { return i.Ended })
-	return v, err
+	return v.run(ctx)
 })
 
-func (a *App) verifyAll(ctx context.Context, v *Verified, progress Progress) error {
-	if checked, is := a.Store.(*embeddedlog.Log); is {
-		err := checked.Check(ctx, func(done, total int64) {
-			v.Entries = total
-			progress("log", uint64(done), uint64(total))
-		})
-		var damage *eventstore.Corruption
-		switch {
-		case errors.As(err, &damage):
-			v.Differences = append(v.Differences, err.Error())
-			return nil
-		case err != nil:
-			return err
-		}
+// verification is one that goes on.
+type verification struct {
+	Verified
+	app      *App
+	storeID  string              // "": all stores
+	models   []projections.Model // that are folded afresh
+	progress Progress
+}
+
+// checkLog walks an embedded log, and says whether it is damaged: then no fold of it is worth comparing.
+func (v *verification) checkLog(ctx context.Context) (damaged bool, err error) {
+	log, is := v.app.Store.(*embeddedlog.Log)
+	if !is {
+		return false, nil
 	}
-	for _, model := range projections.Models {
-		report, err := a.verifyModel(ctx, model, labelled(progress, model.Name))
-		if err != nil {
-			return fmt.Errorf("verifying %s: %w", model.Name, err)
+	err = log.Check(ctx, func(done, total int64) {
+		v.Entries = total
+		v.progress("log", uint64(done), uint64(total))
+	})
+	var damage *eventstore.Corruption
+	if errors.As(err, &damage) {
+		v.Differences = append(v.Differences, err.Error())
+		return true, nil
+	}
+	return false, err
+}
+
+// run does all that takes a pass through the log.
+func (v *verification) run(ctx context.Context) (_ Verified, err error) {
+	scratch, drop, err := v.app.openScratch()
+	if err != nil {
+		return v.Verified, err
+	}
+	defer func() { err = errors.Join(err, drop()) }()
+	v.Reports = make([]projections.Report, len(v.models))
+	works := worksOn(v.models, "verifying", func(ctx context.Context, log eventstore.Store, i int) (err error) {
+		sink, progress := v.app.sinkOf[v.models[i].Name], labelled(v.progress, v.models[i].Name)
+		v.Reports[i], err = projections.Verify(ctx, log, sink, scratch, v.models[i], v.app.log, progress)
+		return err
+	})
+	var audit projections.AuditReport
+	works = append(works, func(ctx context.Context, log eventstore.Store) (err error) {
+		audit, err = projections.Audit(ctx, log, v.app.sinkOf[projections.Counters.Name], v.storeID, labelled(v.progress, "audit"))
+		return err
+	}, func(ctx context.Context, log eventstore.Store) error {
+		all, err := listImports(ctx, log, v.storeID)
+		v.Unfinished = slices.DeleteFunc(all, func(i ImportStatus) bool { return i.Ended })
+		return err
+	})
+	if err := projections.Together(ctx, v.app.Store, works...); err != nil {
+		return v.Verified, err
+	}
+	v.Position, v.Tabs, v.LeftOut = audit.Position, audit.Tabs, audit.LeftOut
+	return v.Verified, v.sumUp(ctx, audit)
+}
+
+// sumUp gathers what was found, and which streams are parked.
+func (v *verification) sumUp(ctx context.Context, audit projections.AuditReport) error {
+	for i, model := range v.models {
+		if difference := v.Reports[i].Difference; difference != "" {
+			v.Differences = append(v.Differences, difference)
 		}
-		v.Reports = append(v.Reports, report)
-		if report.Difference != "" {
-			v.Differences = append(v.Differences, report.Difference)
-		}
-		parked, err := projections.ListParked(ctx, a.sinkOf[model.Name], model)
+		parked, err := projections.ListParked(ctx, v.app.sinkOf[model.Name], model)
 		if err != nil {
 			return err
 		}
 		v.Parked = append(v.Parked, parked...)
 	}
+	v.Differences = append(v.Differences, audit.Differences...)
 	return nil
 }
 
 // catchUp brings all read models to the end of the log: by waiting, where a server of this process does it.
 func (a *App) catchUp(ctx context.Context, progress Progress) error {
+	if a.projecting.Load() {
+		return a.awaitRunners(ctx)
+	}
+	models := projections.Models
+	return projections.Together(ctx, a.Store, worksOn(models, "catching up", func(ctx context.Context, log eventstore.Store, i int) error {
+		return projections.CatchUp(ctx, log, a.sinkOf[models[i].Name], models[i], a.log, labelled(progress, models[i].Name))
+	})...)
+}
+
+func (a *App) awaitRunners(ctx context.Context) error {
 	head, err := a.Store.Head(ctx)
 	if err != nil {
 		return err
 	}
 	for _, model := range projections.Models {
-		if a.projecting.Load() {
-			err = a.runners[model.Name].Wait(ctx, head)
-		} else {
-			err = projections.CatchUp(ctx, a.Store, a.sinkOf[model.Name], model, a.log, labelled(progress, "catching up"))
-		}
-		if err != nil {
+		if err := a.runners[model.Name].Wait(ctx, head); err != nil {
 			return fmt.Errorf("catching up %s: %w", model.Name, err)
 		}
 	}
 	return nil
 }
 
-// verifyModel folds the log into a sink in a temporary directory and compares.
-func (a *App) verifyModel(ctx context.Context, model projections.Model, progress projections.Progress) (_ projections.Report, err error) {
+// openScratch opens a sink in a temporary directory, which drop removes.
+func (a *App) openScratch() (scratch projections.Sink, drop func() error, err error) {
 	dir, err := os.MkdirTemp("", "daybook-verify-")
 	if err != nil {
-		return projections.Report{}, err
+		return nil, nil, err
 	}
-	defer os.RemoveAll(dir)
-	scratch, err := embeddedsink.Open(embeddedsink.Options{Dir: dir, Logger: a.log})
+	sink, err := embeddedsink.Open(embeddedsink.Options{Dir: dir, Logger: a.log})
 	if err != nil {
-		return projections.Report{}, err
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() { err = errors.Join(err, scratch.Close()) }()
-	return projections.Verify(ctx, a.Store, a.sinkOf[model.Name], scratch, model, a.log, progress)
+	return sink, func() error { return errors.Join(sink.Close(), os.RemoveAll(dir)) }, nil
 }
 
 func init() {

@@ -88,8 +88,19 @@ for hash = hashes, #KEYS do
   if not counts[hash] and lengths[hash] > 0 then
     redis.call('UNLINK', key)
   end
-  for i = at, at + adds - 1 do
-    redis.call('HINCRBY', key, ARGV[i], ARGV[i + adds])
+  if counts[hash] then
+    for i = at, at + adds - 1 do
+      redis.call('HINCRBY', key, ARGV[i], ARGV[i + adds])
+    end
+  else -- a new hash, where a counter begins with what is added: many go together, as in a rebuild
+    for first = at, at + adds - 1, chunk / 2 do
+      local begun = {}
+      for i = first, math.min(first + chunk / 2, at + adds) - 1 do
+        begun[#begun + 1] = ARGV[i]
+        begun[#begun + 1] = ARGV[i + adds]
+      end
+      redis.call('HSET', key, unpack(begun))
+    end
   end
   at = at + 2 * adds
   for first = at, at + 2 * puts - 1, chunk do

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"daybook/eventstore"
+	"daybook/follow"
 	"daybook/projections"
 )
 
@@ -30,7 +31,9 @@ func run(t *testing.T, log eventstore.Store, sink projections.Sink) *running {
 		r.runners[model.Name] = runner
 		all = append(all, runner)
 	}
-	go func() { r.done <- projections.Run(ctx, all, projections.NewMetrics(prometheus.NewRegistry()), quiet) }()
+	go func() {
+		r.done <- projections.Run(ctx, follow.NewFeed(log), all, projections.NewMetrics(prometheus.NewRegistry()), quiet)
+	}()
 	t.Cleanup(func() { r.end(t) })
 	return r
 }
@@ -151,7 +154,7 @@ func TestForeignReadModelsAreRefused(t *testing.T) {
 	before := contents(t, sink, "tabs")
 	newWorld(t, other, 7)
 	runner := projections.NewRunner(projections.Tabs, sink, other, quiet, time.Now)
-	err := projections.Run(t.Context(), []*projections.Runner{runner}, projections.NewMetrics(prometheus.NewRegistry()), quiet)
+	err := projections.Run(t.Context(), follow.NewFeed(other), []*projections.Runner{runner}, projections.NewMetrics(prometheus.NewRegistry()), quiet)
 	if !errors.Is(err, projections.ErrForeign) {
 		t.Errorf("of another log: %v", err)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"daybook/follow"
 )
 
 // Metrics are what operators see of the projections.
@@ -55,7 +57,7 @@ func (m *Metrics) watch(r *Runner) {
 
 func (m *Metrics) middleware(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		model, events, begin := message.HandlerNameFromCtx(msg.Context()), len(batchOf(msg).Events), time.Now()
+		model, events, begin := message.HandlerNameFromCtx(msg.Context()), len(follow.BatchOf(msg).Events), time.Now()
 		out, err := next(msg)
 		if err != nil {
 			m.failures.WithLabelValues(model).Inc()

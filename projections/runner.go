@@ -12,8 +12,8 @@ import (
 	"daybook/internal/cache"
 )
 
-// Runner keeps one read model in one sink up to date. A Router feeds it batches, one at a time; Status and the Reader
-// may be used concurrently with that.
+// Runner keeps one read model in one sink up to date. Run feeds it batches, one at a time; Status and the Reader may be
+// used concurrently with that.
 type Runner struct {
 	Model Model
 	Sink  Sink

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type Options struct {
 	Shared bool
 	// Server says that streams whose names begin with '$' follow a server's rules. The suite then leaves them alone.
 	Server bool
+	// Groups are what to run of the suite, nil: all of it. Whoever builds on a store, and changes a part of it, runs that.
+	Groups []string
 	// Writers is the number of goroutines in tests of concurrency. 0 means 8.
 	Writers int
 }
@@ -50,6 +53,9 @@ func Run(t *testing.T, open func(t *testing.T) eventstore.Store, options Options
 		{"restart", restartTests},
 		{"context and close", endTests},
 	} {
+		if options.Groups != nil && !slices.Contains(options.Groups, group.name) {
+			continue
+		}
 		t.Run(group.name, func(t *testing.T) {
 			runGroup(t, group.tests, open, options)
 		})

@@ -21,6 +21,7 @@ import (
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/eventstore/kurrent"
+	"daybook/follow"
 	"daybook/internal/auth"
 	"daybook/internal/cache"
 	"daybook/projections"
@@ -33,6 +34,7 @@ type App struct {
 	Dir      DataDir
 	Secret   auth.Secret
 	Store    eventstore.Store
+	Feed     *follow.Feed // of Store, for all of this process who follow it
 	Commands *commands.Service
 	Owners   *auth.Owners
 	Registry *prometheus.Registry
@@ -81,6 +83,7 @@ func Open(config Config) (_ *App, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, a.Store.Close)
+	a.Feed = follow.NewFeed(a.Store)
 	if err := a.openSinks(); err != nil {
 		return nil, err
 	}

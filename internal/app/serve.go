@@ -118,7 +118,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.Config.plays(RoleProject) {
 		s.projecting.Store(true)
 		group.Go(func() error {
-			return projections.Run(projecting, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
+			return projections.Run(projecting, s.Feed, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
 		})
 	}
 	if !s.Config.plays(RoleProject) {

@@ -1,4 +1,4 @@
-package projections
+package follow
 
 import (
 	"context"
@@ -13,33 +13,57 @@ import (
 	"daybook/eventstore"
 )
 
-// Run keeps the runners' read models up to date until the context ends, and then returns nil once no batch is in
-// flight. It returns ErrForeign if one of them does not belong to the log: that no waiting will mend.
+// Follower is one who follows the log batch by batch, and keeps by itself how far it has come. Its functions are called
+// by one goroutine at a time.
+type Follower struct {
+	Name  string
+	Types []string // of the events that it wants; empty: all
+	// Start returns the position to follow from. It is called when the follower begins, and whenever it begins again.
+	Start func(ctx context.Context) (eventstore.Position, error)
+	// Handle takes the next batch, which may begin before the position that was handled last. At least every IdleMax it
+	// is called, with an empty batch if nothing happened.
+	Handle  func(ctx context.Context, batch eventstore.Batch) error
+	IdleMax time.Duration
+	// Failed is told why the log cannot be followed now.
+	Failed func(err error)
+	// Again says whether to call Handle again after an error, with the same batch, a few times. Otherwise, and after
+	// that, the follower begins again with Start.
+	Again func(err error) bool
+	// Final says whether an error of Start stays, however long one waits: Run then ends with it.
+	Final func(err error) bool
+	Log   *slog.Logger
+}
+
+// Run keeps followers at work until the context ends, and then returns nil once no batch is in flight. It returns early
+// with an error that is final for one of them. One that fails does not disturb the others.
 //
-// It is a Watermill router: each runner is a handler whose topic is the model's name.
-func Run(ctx context.Context, runners []*Runner, metrics *Metrics, log *slog.Logger) error {
+// It is a Watermill router: each follower is a handler whose topic is its name. Middleware is called for each batch, once
+// for all attempts.
+func Run(ctx context.Context, feed *Feed, followers []Follower, log *slog.Logger, middlewares ...message.HandlerMiddleware) error {
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, routerLog(log))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	router.AddMiddleware(metrics.middleware, retry(log), middleware.Recoverer)
-	for _, r := range runners {
-		r := r
-		metrics.watch(r)
-		router.AddConsumerHandler(r.Model.Name, r.Model.Name, &subscriber{r, cancel}, func(msg *message.Message) error {
-			return r.handle(msg.Context(), batchOf(msg))
-		})
+	router.AddMiddleware(middlewares...)
+	for _, f := range followers {
+		s := &subscriber{Follower: f, feed: feed, stop: cancel}
+		handler := router.AddConsumerHandler(f.Name, f.Name, s, s.handle)
+		handler.AddMiddleware(retry(f), middleware.Recoverer)
 	}
 	if err := router.Run(ctx); err != nil {
 		return err
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, ErrForeign) {
-		return cause
+	var ended *finalError
+	if errors.As(context.Cause(ctx), &ended) {
+		return ended.error
 	}
 	return nil
 }
+
+// finalError ends Run.
+type finalError struct{ error }
 
 // routerLog lowers what the router says to debug level: what went wrong is told once, by retry or by the subscriber.
 func routerLog(log *slog.Logger) watermill.LoggerAdapter {
@@ -49,34 +73,42 @@ func routerLog(log *slog.Logger) watermill.LoggerAdapter {
 }
 
 // retry tries a failed batch a few times, with growing pauses. After that, and at once where trying again cannot help,
-// the batch goes back to the subscriber, which starts again from the sink's checkpoint.
-func retry(log *slog.Logger) message.HandlerMiddleware {
+// the batch goes back to the subscriber, which starts again.
+func retry(f Follower) message.HandlerMiddleware {
 	return middleware.Retry{
 		MaxRetries: 4, InitialInterval: 20 * time.Millisecond, MaxInterval: time.Second, Multiplier: 3, RandomizationFactor: 0.3,
 		ShouldRetry: func(p middleware.RetryParams) bool {
-			moved := errors.Is(p.Err, errMoved)
-			if !moved {
-				log.Warn("projection failed", "attempt", p.RetryNum+1, "error", p.Err)
+			again := f.Again(p.Err)
+			if again {
+				f.Log.Warn("batch failed", "attempt", p.RetryNum+1, "error", p.Err)
 			}
-			return !moved
+			return again
 		},
 	}.Middleware
 }
 
-// subscriber is Watermill's view of the log: a message carries a batch, in its context, so that order and throughput
-// survive. The next message comes when the last was acknowledged; a refused one makes it start again.
+// subscriber is Watermill's view of a follower: a message carries a batch, so that order and throughput survive. The
+// next message comes when the last was acknowledged; a refused one makes it start again.
 type subscriber struct {
-	runner *Runner
-	stop   context.CancelCauseFunc
+	Follower
+	feed    *Feed
+	stop    context.CancelCauseFunc
+	problem error // why it is not following
 }
 
 type batchKey struct{}
 
-func batchOf(msg *message.Message) eventstore.Batch {
+// BatchOf returns the batch that a message of Run carries.
+func BatchOf(msg *message.Message) eventstore.Batch {
 	return msg.Context().Value(batchKey{}).(eventstore.Batch)
 }
 
-// Subscribe follows the log on behalf of the runner, whatever breaks, until the context ends.
+func (s *subscriber) handle(msg *message.Message) error {
+	s.problem = s.Handle(msg.Context(), BatchOf(msg))
+	return s.problem
+}
+
+// Subscribe follows the log, whatever breaks, until the context ends.
 func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.Message, error) {
 	out := make(chan *message.Message)
 	go func() {
@@ -86,8 +118,8 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 			switch {
 			case ctx.Err() != nil:
 				return
-			case errors.Is(err, ErrForeign):
-				s.stop(err)
+			case s.Final(err):
+				s.stop(&finalError{err})
 				return
 			case delivered:
 				pause = restartPauseMin
@@ -96,7 +128,7 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 			if pause >= restartPauseTold {
 				level = slog.LevelWarn
 			}
-			s.runner.log.Log(ctx, level, "not following the log: trying again", "pause", pause, "error", s.runner.Status().Problem)
+			s.Log.Log(ctx, level, "not following the log: trying again", "pause", pause, "error", err)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -122,13 +154,14 @@ var errRefused = errors.New("batch was refused")
 
 // follow delivers batches until something breaks, and says whether any was delivered.
 func (s *subscriber) follow(ctx context.Context, out chan<- *message.Message) (delivered bool, err error) {
-	position, err := s.runner.start(ctx)
+	position, err := s.Start(ctx)
 	if err != nil {
 		return false, err
 	}
-	sub, err := s.runner.store.Subscribe(ctx, position, eventstore.Filter{Types: s.runner.Model.Types})
+	sub, err := s.feed.Subscribe(ctx, position, eventstore.Filter{Types: s.Types})
 	if err != nil {
-		return false, s.runner.failed(err)
+		s.Failed(err)
+		return false, err
 	}
 	defer sub.Close()
 	batch := eventstore.Batch{Position: position}
@@ -136,10 +169,11 @@ func (s *subscriber) follow(ctx context.Context, out chan<- *message.Message) (d
 		if err := rest(ctx, last); err != nil {
 			return delivered, err
 		}
-		if batch, err = next(ctx, sub, batch); err != nil {
-			return delivered, s.runner.failed(err)
+		if batch, err = s.next(ctx, sub, batch); err != nil {
+			s.Failed(err)
+			return delivered, err
 		}
-		if err := deliver(ctx, out, batch); err != nil {
+		if err := s.deliver(ctx, out, batch); err != nil {
 			return delivered, err
 		}
 		delivered = true
@@ -163,10 +197,9 @@ func rest(ctx context.Context, last time.Time) error {
 	}
 }
 
-// next returns the subscription's next batch, or, when nothing happens for a while, an empty one that gives the runner
-// the opportunity to look after its sink.
-func next(ctx context.Context, sub eventstore.Subscription, last eventstore.Batch) (eventstore.Batch, error) {
-	waiting, cancel := context.WithTimeout(ctx, sinkCheckInterval)
+// next returns the subscription's next batch, or, when nothing happens for a while, an empty one.
+func (s *subscriber) next(ctx context.Context, sub eventstore.Subscription, last eventstore.Batch) (eventstore.Batch, error) {
+	waiting, cancel := context.WithTimeout(ctx, s.IdleMax)
 	defer cancel()
 	batch, err := sub.Next(waiting)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -176,9 +209,10 @@ func next(ctx context.Context, sub eventstore.Subscription, last eventstore.Batc
 }
 
 // deliver sends a batch and waits for its acknowledgement.
-func deliver(ctx context.Context, out chan<- *message.Message, batch eventstore.Batch) error {
+func (s *subscriber) deliver(ctx context.Context, out chan<- *message.Message, batch eventstore.Batch) error {
 	msg := message.NewMessage(batch.Position.String(), nil)
 	msg.SetContext(context.WithValue(ctx, batchKey{}, batch))
+	s.problem = errRefused
 	select {
 	case out <- msg:
 	case <-ctx.Done():
@@ -188,7 +222,7 @@ func deliver(ctx context.Context, out chan<- *message.Message, batch eventstore.
 	case <-msg.Acked():
 		return nil
 	case <-msg.Nacked():
-		return errRefused
+		return s.problem
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -1,0 +1,5 @@
+// Package follow follows the log: for read models and whoever else wants to know what happened. A Feed serves all
+// followers of a process from one subscription; Run keeps followers at work, whatever breaks, on a Watermill router.
+//
+// Not here: what a follower does with events, and where it keeps how far it has come (projections).
+package follow

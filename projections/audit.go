@@ -16,6 +16,7 @@ import (
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
+	"daybook/projections/closings"
 )
 
 // AuditReport is what an audit found.
@@ -244,7 +245,7 @@ func (s *auditSums) event(e eventstore.Event, counts bool) error {
 		counts && e.Type == tab.ClosedType && s.leaveOut(e) {
 		return nil
 	}
-	decoded, err := tab.Catalog.Decode(e.Type, e.Data)
+	decoded, err := closings.Catalog.Decode(e.Type, e.Data)
 	if err != nil {
 		return err
 	}

@@ -10,15 +10,17 @@ import (
 	"strings"
 
 	"daybook/domain/calendar"
+	"daybook/domain/event"
 	"daybook/domain/money"
 	"daybook/domain/tab"
 	"daybook/eventstore"
+	"daybook/projections/closings"
 )
 
 // counterFold sums a batch by store and business date first. Weeks and months are made of the days at the end, which
 // is a quarter of the work of adding every line to four periods.
 type counterFold struct {
-	reader   tab.ClosedReader
+	reader   closings.Reader
 	days     sumsBy[dayKey, sums]
 	products sumsBy[productKey, countedProduct]
 	tenders  sumsBy[tenderKey, countedTender]
@@ -59,9 +61,9 @@ type sums struct {
 	tabs, gross, items int64
 	products           sumsBy[*countedProduct, productSums]
 	tenders            sumsBy[*countedTender, tenderSums]
-	// Some of them again, by the reader's wordings.
-	wordedProducts worded[productSums]
-	wordedTenders  worded[tenderSums]
+	// Some of them again, by the reader's numbers.
+	numberedProducts numbered[productSums]
+	numberedTenders  numbered[tenderSums]
 }
 
 type productSums struct {
@@ -86,27 +88,27 @@ func (m *sumsBy[K, V]) at(key K) *V {
 	return v
 }
 
-// worded are sums by number, nil for one not met: what has its number need not be looked for by its names.
-type worded[V any] []*V
+// numbered are sums by number, nil for one not met: what has its number need not be looked for by its names.
+type numbered[V any] []*V
 
-func (w worded[V]) at(number int) *V {
-	if uint(number) >= uint(len(w)) {
+func (n numbered[V]) at(number int) *V {
+	if uint(number) >= uint(len(n)) {
 		return nil
 	}
-	return w[number]
+	return n[number]
 }
 
 // put ignores -1.
-func (w *worded[V]) put(number int, v *V) {
+func (n *numbered[V]) put(number int, v *V) {
 	if number >= 0 {
-		*w = append(*w, make([]*V, max(0, number+1-len(*w)))...)
-		(*w)[number] = v
+		*n = append(*n, make([]*V, max(0, number+1-len(*n)))...)
+		(*n)[number] = v
 	}
 }
 
 // line returns the day's sums that a line is added to.
-func (f *counterFold) line(day *sums, line *tab.Sold, wording int) *productSums {
-	if met := day.wordedProducts.at(wording); met != nil {
+func (f *counterFold) line(day *sums, line *tab.Sold, number int) *productSums {
+	if met := day.numberedProducts.at(number); met != nil {
 		return met
 	}
 	key := productKey{line.ProductID, line.Category}
@@ -116,13 +118,13 @@ func (f *counterFold) line(day *sums, line *tab.Sold, wording int) *productSums 
 		p.amountField, p.nameField, p.quantityField = countAmount+of, countName+of, countQuantity+of
 	}
 	found := day.products.at(p)
-	day.wordedProducts.put(wording, found)
+	day.numberedProducts.put(number, found)
 	return found
 }
 
 // payment returns the day's sums that a payment is added to.
-func (f *counterFold) payment(day *sums, payment *tab.Tender, wording int) *tenderSums {
-	if met := day.wordedTenders.at(wording); met != nil {
+func (f *counterFold) payment(day *sums, payment *tab.Tender, number int) *tenderSums {
+	if met := day.numberedTenders.at(number); met != nil {
 		return met
 	}
 	t := f.tenders.at(tenderKey{payment.Method, payment.CardCompany})
@@ -130,7 +132,7 @@ func (f *counterFold) payment(day *sums, payment *tab.Tender, wording int) *tend
 		t.amountField, t.feeField = TenderField(payment.Method, payment.CardCompany), FeeField(payment.Method, payment.CardCompany)
 	}
 	found := day.tenders.at(t)
-	day.wordedTenders.put(wording, found)
+	day.numberedTenders.put(number, found)
 	return found
 }
 
@@ -151,7 +153,22 @@ func (s *checkedSum) error() error {
 	return nil
 }
 
+// countedFacts are the events that the counters are made of, by type, and how each is added. An event that sells, takes or
+// gives back anything is a line here.
+var countedFacts = map[string]func(*counterFold, eventstore.Event) error{
+	tab.ClosedType: (*counterFold).closed,
+}
+
 func (f *counterFold) Add(e eventstore.Event) error {
+	add, counts := countedFacts[e.Type]
+	if !counts {
+		return fmt.Errorf("%w: %s is not counted", event.ErrUnknown, e.Type)
+	}
+	return add(f, e)
+}
+
+// closed adds a tab that closed: what it sold, and what was tendered for it.
+func (f *counterFold) closed(e eventstore.Event) error {
 	closed, err := f.reader.Read(e.Data)
 	if err != nil {
 		return fmt.Errorf("event %s: %w", e.Type, err)
@@ -163,22 +180,30 @@ func (f *counterFold) Add(e eventstore.Event) error {
 	sum := checkedSum{}
 	sum.add(&day.tabs, 1)
 	sum.add(&day.gross, closed.Amount)
-	ofLines, ofPayments := f.reader.Wordings()
+	ofLines, ofPayments := f.reader.Numbers()
 	for i := range closed.Lines {
 		line := &closed.Lines[i]
-		p := f.line(day, line, ofLines[i])
-		p.called = p.called.orLater(soldName{line.Name, soldAt(closed.At, i)})
-		sum.add(&p.quantity, line.Quantity)
-		sum.add(&p.amount, line.Amount)
-		sum.add(&day.items, line.Quantity)
+		sum.sold(day, f.line(day, line, ofLines[i]), line, soldAt(closed.At, i))
 	}
 	for i := range closed.Payments {
 		payment := &closed.Payments[i]
-		t := f.payment(day, payment, ofPayments[i])
-		sum.add(&t.amount, payment.Amount)
-		sum.add(&t.fee, payment.Fee)
+		sum.tendered(f.payment(day, payment, ofPayments[i]), payment)
 	}
 	return sum.error()
+}
+
+// sold adds a line of what was sold to its product and its day.
+func (s *checkedSum) sold(day *sums, p *productSums, line *tab.Sold, at int64) {
+	p.called = p.called.orLater(soldName{line.Name, at})
+	s.add(&p.quantity, line.Quantity)
+	s.add(&p.amount, line.Amount)
+	s.add(&day.items, line.Quantity)
+}
+
+// tendered adds what was given by one method and card company.
+func (s *checkedSum) tendered(t *tenderSums, payment *tab.Tender) {
+	s.add(&t.amount, payment.Amount)
+	s.add(&t.fee, payment.Fee)
 }
 
 // countable returns an error for a tab beyond a tab's limits, as a log from before them may hold. So whether a tab counts

@@ -17,7 +17,7 @@ import (
 // periods of the business date on which its last payment closed it; so the Closed event is all they are made of, and
 // the sum over products equals the sum over tenders equals CountGross.
 var Counters = Model{
-	Name: "counters", Version: 3, Types: []string{tab.ClosedType}, Category: stream.TabCategory,
+	Name: "counters", Version: 3, Types: slices.Sorted(maps.Keys(countedFacts)), Category: stream.TabCategory,
 	NewFold: func() Fold { return new(counterFold) },
 }
 

@@ -99,7 +99,11 @@ type rowFold[R any] struct {
 }
 
 func (f *rowFold[R]) Add(e eventstore.Event) error {
-	steps, err := f.routes[e.Type](e)
+	route, known := f.routes[e.Type]
+	if !known {
+		return fmt.Errorf("%w: %s changes no row", event.ErrUnknown, e.Type)
+	}
+	steps, err := route(e)
 	if err != nil {
 		return err
 	}
@@ -195,13 +199,18 @@ type joinedFold struct {
 }
 
 func (j joinedFold) Add(e eventstore.Event) error {
+	known := false
 	for i, part := range j.parts {
 		if !slices.Contains(part.Types, e.Type) {
 			continue
 		}
+		known = true
 		if err := j.folds[i].Add(e); err != nil {
 			return err
 		}
+	}
+	if !known {
+		return fmt.Errorf("%w: %s changes no row", event.ErrUnknown, e.Type)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
+	"daybook/projections/closings"
 )
 
 // Tabs holds every bill. Partition: store id; field: tab id. And partition OpenTabs(store id) tells which bill of each
@@ -14,7 +15,7 @@ import (
 var Tabs = joinedModel("tabs", 2, bills, openTabs)
 
 var bills = rowModel("", 0, map[string]route[TabRow]{
-	"tab.opened.v1": on(tab.Catalog, func(e tab.Opened, stored eventstore.Event) []rowStep[TabRow] {
+	"tab.opened.v1": on(closings.Catalog, func(e tab.Opened, stored eventstore.Event) []rowStep[TabRow] {
 		opened := bill(stored, func(*TabRow) *TabRow {
 			return &TabRow{
 				TabID: e.TabID, TableID: e.TableID, Status: "OPEN", Currency: string(e.Currency),
@@ -24,13 +25,13 @@ var bills = rowModel("", 0, map[string]route[TabRow]{
 		opened[0].anew = true
 		return opened
 	}),
-	"tab.order_placed.v1": on(tab.Catalog, func(e tab.OrderPlaced, stored eventstore.Event) []rowStep[TabRow] {
+	"tab.order_placed.v1": on(closings.Catalog, func(e tab.OrderPlaced, stored eventstore.Event) []rowStep[TabRow] {
 		return bill(stored, func(row *TabRow) *TabRow { return row.ordered(e) })
 	}),
-	"tab.payment_completed.v1": on(tab.Catalog, func(e tab.PaymentCompleted, stored eventstore.Event) []rowStep[TabRow] {
+	"tab.payment_completed.v1": on(closings.Catalog, func(e tab.PaymentCompleted, stored eventstore.Event) []rowStep[TabRow] {
 		return bill(stored, func(row *TabRow) *TabRow { return row.paid(e) })
 	}),
-	tab.ClosedType: on(tab.Catalog, func(e tab.Closed, stored eventstore.Event) []rowStep[TabRow] {
+	tab.ClosedType: on(closings.Catalog, func(e tab.Closed, stored eventstore.Event) []rowStep[TabRow] {
 		return bill(stored, func(row *TabRow) *TabRow { return row.closed(e) })
 	}),
 })

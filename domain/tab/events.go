@@ -49,8 +49,8 @@ type PaymentCompleted struct {
 	At           time.Time     `json:"at"`
 }
 
-// Closed: the bill is paid, or was worth nothing and is over. It repeats, summed up, what was sold and how it was paid, so that whoever counts sales
-// needs this event and no other.
+// Closed: the bill is paid, or was worth nothing and is over. It repeats, summed up, what was sold and how it was paid, so
+// that whoever counts sales needs this event and no other.
 type Closed struct {
 	StoreID       string         `json:"storeId"`
 	BusinessDate  calendar.Date  `json:"businessDate"`  // that the tab counts for, whole
@@ -97,7 +97,7 @@ var Catalog = event.Catalog[Event]{
 	"tab.opened.v1":            event.As[Opened, Event],
 	"tab.order_placed.v1":      event.As[OrderPlaced, Event],
 	"tab.payment_completed.v1": event.As[PaymentCompleted, Event],
-	ClosedType:                 readClosed,
+	ClosedType:                 event.As[Closed, Event],
 }
 
 // Evolve folds one event into a tab.

@@ -110,7 +110,7 @@ func (s State) sold() []Sold {
 
 // tenders sums the tab's payments by method and card company, in the order in which they were first used.
 func (s State) tenders() []Tender {
-	tenders := []Tender{} // without any, a list of none is written, which ClosedReader reads as fast as others
+	tenders := []Tender{} // without any, a list of none is written, not null
 next:
 	for _, p := range s.Payments {
 		for i := range tenders {

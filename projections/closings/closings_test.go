@@ -1,21 +1,25 @@
-package tab_test
+package closings_test
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"daybook/domain/calendar"
 	"daybook/domain/event"
 	"daybook/domain/money"
 	"daybook/domain/tab"
+	"daybook/projections/closings"
 )
 
 var whole = tab.Closed{
@@ -33,7 +37,7 @@ var whole = tab.Closed{
 func agree(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, r *tab.ClosedReader, data []byte) {
+}, r *closings.Reader, data []byte) {
 	t.Helper()
 	want, wantErr := event.As[tab.Closed, tab.Event](data)
 	got, err := r.Read(data)
@@ -54,8 +58,8 @@ func agree(t interface {
 	}
 }
 
-func TestClosedReader(t *testing.T) {
-	var r tab.ClosedReader
+func TestReader(t *testing.T) {
+	var r closings.Reader
 	data, err := event.Encode(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +74,8 @@ func TestClosedReader(t *testing.T) {
 
 // Lines that name the same have the same number, from event to event, and so have payments; what is not read as encoded
 // has none.
-func TestClosedReaderWordings(t *testing.T) {
-	var r tab.ClosedReader
+func TestReaderNumbers(t *testing.T) {
+	var r closings.Reader
 	read := func(indent bool, names ...string) (lines, payments []int) {
 		t.Helper()
 		closed := whole
@@ -88,7 +92,7 @@ func TestClosedReaderWordings(t *testing.T) {
 			t.Fatal(err)
 		}
 		agree(t, &r, data)
-		return r.Wordings()
+		return r.Numbers()
 	}
 	for _, c := range []struct {
 		indent bool
@@ -108,8 +112,8 @@ func TestClosedReaderWordings(t *testing.T) {
 }
 
 // A tab without a payment is read as fast as others: its lines are numbered.
-func TestClosedReaderOfAFreeTab(t *testing.T) {
-	var r tab.ClosedReader
+func TestReaderOfAFreeTab(t *testing.T) {
+	var r closings.Reader
 	free := whole
 	free.Amount, free.Lines, free.Payments = 0, free.Lines[2:], []tab.Tender{}
 	data, err := event.Encode(free)
@@ -117,14 +121,14 @@ func TestClosedReaderOfAFreeTab(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree(t, &r, data)
-	if lines, payments := r.Wordings(); !slices.Equal(lines, []int{0}) || len(payments) != 0 {
+	if lines, payments := r.Numbers(); !slices.Equal(lines, []int{0}) || len(payments) != 0 {
 		t.Errorf("lines %d, payments %d", lines, payments)
 	}
 }
 
 // A reader that met more names than it remembers reads on.
-func TestClosedReaderOfManyNames(t *testing.T) {
-	var r tab.ClosedReader
+func TestReaderOfManyNames(t *testing.T) {
+	var r closings.Reader
 	closed, numbered := whole, 0
 	for i := range 1500 { // each line with a kilobyte of names, so more than is remembered
 		name := fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))
@@ -134,7 +138,7 @@ func TestClosedReaderOfManyNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		agree(t, &r, data)
-		if lines, _ := r.Wordings(); lines[0] >= 0 {
+		if lines, _ := r.Numbers(); lines[0] >= 0 {
 			numbered++
 		}
 	}
@@ -144,8 +148,8 @@ func TestClosedReaderOfManyNames(t *testing.T) {
 }
 
 // Times of the same day, in the same zone and in others, with and without fractions.
-func TestClosedReaderTimes(t *testing.T) {
-	var r tab.ClosedReader
+func TestReaderTimes(t *testing.T) {
+	var r closings.Reader
 	for _, at := range []string{
 		"2025-03-30T00:00:00+01:00", "2025-03-30T23:59:59+01:00", "2025-03-30T12:00:00+02:00", "2025-03-30T12:00:00.5+02:00", "2025-03-30T12:00:00.123456789+02:00",
 		"2025-03-30T12:00:00.1234567891+02:00", "2025-03-30T12:00:00Z", "2025-03-30T12:00:00.000Z", "2025-03-30T12:00:00.Z", "2025-03-30T24:00:00Z", "2025-03-30T23:60:00Z",
@@ -161,7 +165,7 @@ func TestClosedReaderTimes(t *testing.T) {
 }
 
 // Whatever event is encoded, the reader reads it as encoding/json does, and what it read before leaves no trace.
-func TestClosedReaderReadsWhatIsEncoded(t *testing.T) {
+func TestReaderReadsWhatIsEncoded(t *testing.T) {
 	texts := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z0-9 &<>"\\]{0,12}`), rapid.Just("비빔밥"), rapid.Just("\xff"))
 	amounts := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-10, 1e9))
 	sold := rapid.Custom(func(t *rapid.T) tab.Sold {
@@ -176,7 +180,7 @@ func TestClosedReaderReadsWhatIsEncoded(t *testing.T) {
 			Amount: amounts.Draw(t, "amount"), Fee: amounts.Draw(t, "fee"),
 		}
 	})
-	var r tab.ClosedReader
+	var r closings.Reader
 	rapid.Check(t, func(t *rapid.T) {
 		data, err := event.Encode(tab.Closed{
 			StoreID: texts.Draw(t, "store"), BusinessDate: calendar.Date(rapid.Int32Range(0, 3_652_059).Draw(t, "date")),
@@ -194,28 +198,51 @@ func TestClosedReaderReadsWhatIsEncoded(t *testing.T) {
 }
 
 // Whatever the bytes, the reader and encoding/json agree.
-func FuzzClosed(f *testing.F) {
+func FuzzReader(f *testing.F) {
 	data, err := json.Marshal(whole)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(data)
 	f.Add([]byte(`{"storeId":"s","businessDate":"2025-02-30","settlementDay":01,"currency":"","amount":-0,"lines":[],"payments":[],"at":""}`))
-	var r tab.ClosedReader
+	var r closings.Reader
 	f.Fuzz(func(t *testing.T, data []byte) { agree(t, &r, data) })
 }
 
-func BenchmarkClosedReader(b *testing.B) {
+func BenchmarkReader(b *testing.B) {
 	data, err := event.Encode(whole)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
-	var r tab.ClosedReader
+	var r closings.Reader
 	for b.Loop() {
 		if _, err := r.Read(data); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// The catalog reads every name that the tab's catalog reads, to the same event.
+func TestCatalogIsTheTabs(t *testing.T) {
+	if len(closings.Catalog) != len(tab.Catalog) {
+		t.Errorf("%d names, and the tab's catalog has %d", len(closings.Catalog), len(tab.Catalog))
+	}
+	for name := range tab.Catalog {
+		data, err := os.ReadFile(filepath.Join("../../domain/tab/testdata/events", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := closings.Catalog.Decode(name, data)
+		want, wantErr := tab.Catalog.Decode(name, data)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil || wantErr != nil {
+			t.Errorf("%s: %v, %v (-want +got)\n%s", name, err, wantErr, diff)
+		}
+	}
+	for _, damaged := range []string{"", "null", "{", "[]"} {
+		if e, err := closings.Catalog.Decode(tab.ClosedType, []byte(damaged)); err == nil || e != nil {
+			t.Errorf("%q is read as %v", damaged, e)
 		}
 	}
 }

@@ -1,30 +1,47 @@
-package tab
+// Package closings reads tab.Closed events many times as fast as their catalog does: figures are made of millions of them.
+//
+// Not here: what the events mean (domain/tab), and what is counted of them (projections).
+package closings
 
 import (
+	"maps"
 	"slices"
 
 	"daybook/domain/calendar"
 	"daybook/domain/event"
 	"daybook/domain/money"
+	"daybook/domain/tab"
 )
 
-// ClosedReader reads Closed events one after the other: figures are made of millions of them. Its zero value is ready.
-// Not for concurrent use.
+// Reader reads tab.Closed events one after the other. Its zero value is ready. Not for concurrent use.
 //
-// An event that stands there as Encode writes it, which is nearly every one, is read many times as fast as by
+// An event that stands there as event.Encode writes it, which is nearly every one, is read many times as fast as by
 // encoding/json, which reads everything else. Most of its text is the same in thousands of events: which store and day,
 // which product, which kind of payment. The reader remembers what such phrases say, and reads each once
 // (encoded.go).
-type ClosedReader struct {
+type Reader struct {
 	in        encoded // the event that is being read
-	closed    Closed
+	closed    tab.Closed
 	heads     phrases[closedHead] // up to the first figure, as the phrases below
-	lines     phrases[Sold]
-	tenders   phrases[Tender]
+	lines     phrases[tab.Sold]
+	tenders   phrases[tab.Tender]
 	clock     clock
-	ofLines   []int // wordings
+	ofLines   []int // numbers
 	ofTenders []int
 }
+
+// Catalog is tab.Catalog, but reads closings fast.
+var Catalog = func() event.Catalog[tab.Event] {
+	catalog := maps.Clone(tab.Catalog)
+	catalog[tab.ClosedType] = func(data []byte) (tab.Event, error) {
+		closed, err := new(Reader).Read(data)
+		if err != nil {
+			return nil, err
+		}
+		return *closed, nil
+	}
+	return catalog
+}()
 
 // closedHead is what tabs of the same store and day have in common.
 type closedHead struct {
@@ -34,42 +51,32 @@ type closedHead struct {
 	currency      money.Currency
 }
 
-// Read reads what the catalog's entry for ClosedType reads, and the same errors come back. The event, its slices
+// Read reads what tab.Catalog reads of a tab.ClosedType, and the same errors come back. The event, its slices
 // included, is good until the next Read; its strings, and the errors, are good for ever. It keeps nothing of data.
-func (r *ClosedReader) Read(data []byte) (*Closed, error) {
+func (r *Reader) Read(data []byte) (*tab.Closed, error) {
 	r.in = encoded{text: data}
 	read := r.readEncoded()
 	r.in.text = nil
 	if read {
 		return &r.closed, nil
 	}
-	decoded, err := event.As[Closed, Event](data)
+	decoded, err := event.As[tab.Closed, tab.Event](data)
 	if err != nil {
 		return nil, err
 	}
-	r.closed = decoded.(Closed)
-	r.ofLines, r.ofTenders = slices.Repeat([]int{unworded}, len(r.closed.Lines)), slices.Repeat([]int{unworded}, len(r.closed.Payments))
+	r.closed = decoded.(tab.Closed)
+	r.ofLines, r.ofTenders = slices.Repeat([]int{unnumbered}, len(r.closed.Lines)), slices.Repeat([]int{unnumbered}, len(r.closed.Payments))
 	return &r.closed, nil
 }
 
-// Wordings returns a number for each line and each payment of the event that Read returned last: lines with the same number
+// Numbers returns a number for each line and each payment of the event that Read returned last: lines with the same number
 // are of the same product, name and category, payments with the same number of the same method and card company. Either
 // count from 0, so that they can be an index; -1 says nothing. Good until the next Read.
-func (r *ClosedReader) Wordings() (lines, payments []int) { return r.ofLines, r.ofTenders }
+func (r *Reader) Numbers() (lines, payments []int) { return r.ofLines, r.ofTenders }
 
-// readClosed is the catalog's entry.
-func readClosed(data []byte) (Event, error) {
-	var r ClosedReader
-	closed, err := r.Read(data)
-	if err != nil {
-		return nil, err
-	}
-	return *closed, nil
-}
-
-// readEncoded reads an event exactly as Encode writes it: fields in the order of the type, no spaces, no escapes. For
+// readEncoded reads an event exactly as event.Encode writes it: fields in the order of the type, no spaces, no escapes. For
 // anything else it returns false.
-func (r *ClosedReader) readEncoded() bool {
+func (r *Reader) readEncoded() bool {
 	in, c := &r.in, &r.closed
 	head := &r.heads.read(in, `{"storeId":"`, readHead).says
 	c.StoreID, c.BusinessDate, c.SettlementDay, c.Currency = head.storeID, head.businessDate, head.settlementDay, head.currency
@@ -86,7 +93,7 @@ func (r *ClosedReader) readEncoded() bool {
 	}
 	in.skip(`],"payments":[`)
 	if c.Payments == nil {
-		c.Payments = []Tender{} // as encoding/json reads a list of none
+		c.Payments = []tab.Tender{} // as encoding/json reads a list of none
 	}
 	c.Payments, r.ofTenders = c.Payments[:0], r.ofTenders[:0]
 	for more := !in.begins(`]`); more; more = in.another() {
@@ -122,7 +129,7 @@ func readHead(in *encoded) (head closedHead) {
 	return head
 }
 
-func readLine(in *encoded) (line Sold) {
+func readLine(in *encoded) (line tab.Sold) {
 	line.ProductID = in.str(`{"productId":"`)
 	line.Name = in.str(`,"name":"`)
 	line.Category = in.str(`,"category":"`)
@@ -131,10 +138,10 @@ func readLine(in *encoded) (line Sold) {
 }
 
 // byCard begins a payment whose card company tells it from others.
-const byCard = `{"method":"` + string(Card) + `","cardCompany":"`
+const byCard = `{"method":"` + string(tab.Card) + `","cardCompany":"`
 
-func readTender(in *encoded) (tender Tender) {
-	tender.Method = Method(in.str(`{"method":"`))
+func readTender(in *encoded) (tender tab.Tender) {
+	tender.Method = tab.Method(in.str(`{"method":"`))
 	tender.CardCompany = in.optional(`,"cardCompany":"`)
 	in.skip(`,"amount":`)
 	return tender

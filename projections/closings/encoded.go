@@ -1,4 +1,4 @@
-package tab
+package closings
 
 import (
 	"bytes"
@@ -146,8 +146,8 @@ const (
 	// phrasesBytes bounds the text that one kind of phrases keeps; thousands of products have less. What is met after
 	// that is read each time.
 	phrasesBytes = 1 << 20
-	// unworded is the number of what is not remembered.
-	unworded = -1
+	// unnumbered is the number of what is not remembered.
+	unnumbered = -1
 	// againBits is how many bits of the hash are used.
 	againBits = 9
 )
@@ -172,7 +172,7 @@ func (p *phrases[T]) read(in *encoded, begin string, read func(*encoded) T) *phr
 		in.at += len(met.text)
 		return met
 	}
-	found := &phrase[T]{says: read(in), number: unworded}
+	found := &phrase[T]{says: read(in), number: unnumbered}
 	length := in.at - start
 	if in.other || p.size+length > phrasesBytes {
 		return found

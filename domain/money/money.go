@@ -5,10 +5,12 @@
 package money
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +20,8 @@ var (
 	ErrOverflow = errors.New("amount is too large")
 	// ErrCurrency: two currencies in one sum.
 	ErrCurrency = errors.New("currencies differ")
+	// ErrWeights: an allocation has no weight above 0, or one below.
+	ErrWeights = errors.New("there is nobody to allocate to")
 	// ErrFormat: a text is not an amount or not a currency.
 	ErrFormat = errors.New("not an amount of money")
 )
@@ -107,25 +111,87 @@ type Rate int64
 // RateWhole is the rate of everything, 100 %.
 const RateWhole Rate = 1_000_000
 
-// Share returns floor(m x rate), for an m that is not negative and a rate from 0 to RateWhole. The fraction of a minor
-// unit that is cut off stays with whoever pays the share: with a card fee, the store. Error: ErrOverflow for arguments
-// outside those ranges.
+// Share returns m x rate, for a rate from 0 to RateWhole, without its fraction of a minor unit. What is cut off stays with
+// whoever pays the share: with a card fee, the store. The share of -m is that of m, negated, so that what is given back whole is
+// what was taken. Error: ErrOverflow for a rate outside that range.
 func (m Money) Share(rate Rate) (Money, error) {
-	if m.Minor < 0 || rate < 0 || rate > RateWhole {
+	if rate < 0 || rate > RateWhole {
 		return Money{}, ErrOverflow
 	}
-	hi, lo := bits.Mul64(uint64(m.Minor), uint64(rate))
+	hi, lo := bits.Mul64(m.abs(), uint64(rate))
 	share, _ := bits.Div64(hi, lo, uint64(RateWhole))
-	return Money{int64(share), m.Currency}, nil
+	return m.signed(share), nil
+}
+
+// Allocate cuts m into one part for each weight, in proportion to the weights. The parts sum up to m exactly: each is its
+// share without the fraction of a minor unit, and the units that are left go, one each, to those whose fraction is the
+// largest, of equal ones to whoever stands first. The parts of -m are those of m, negated. A weight of 0 gets nothing.
+// Errors: ErrWeights; ErrOverflow if the weights' sum leaves the int64 range.
+func (m Money) Allocate(weights []int64) ([]Money, error) {
+	total, err := sumOfWeights(weights)
+	if err != nil {
+		return nil, err
+	}
+	shares, fractions, left := make([]uint64, len(weights)), make([]uint64, len(weights)), m.abs()
+	byFraction := make([]int, len(weights))
+	for i, weight := range weights {
+		hi, lo := bits.Mul64(m.abs(), uint64(weight))
+		shares[i], fractions[i] = bits.Div64(hi, lo, total)
+		left -= shares[i]
+		byFraction[i] = i
+	}
+	slices.SortStableFunc(byFraction, func(i, j int) int { return cmp.Compare(fractions[j], fractions[i]) })
+	for _, i := range byFraction[:left] {
+		shares[i]++
+	}
+	parts := make([]Money, len(weights))
+	for i, share := range shares {
+		parts[i] = m.signed(share)
+	}
+	return parts, nil
+}
+
+// sumOfWeights is above 0.
+func sumOfWeights(weights []int64) (uint64, error) {
+	total := int64(0)
+	for _, weight := range weights {
+		if weight < 0 {
+			return 0, ErrWeights
+		}
+		var err error
+		if total, err = Add(total, weight); err != nil {
+			return 0, err
+		}
+	}
+	if total == 0 {
+		return 0, ErrWeights
+	}
+	return uint64(total), nil
+}
+
+// abs is m without its sign.
+func (m Money) abs() uint64 {
+	if m.Minor < 0 {
+		return -uint64(m.Minor)
+	}
+	return uint64(m.Minor)
+}
+
+// signed is an amount of m's currency, not above m's, with m's sign.
+func (m Money) signed(amount uint64) Money {
+	if m.Minor < 0 {
+		return Money{int64(-amount), m.Currency}
+	}
+	return Money{int64(amount), m.Currency}
 }
 
 // String writes m for people: "13.25 USD", "-500 KRW".
 func (m Money) String() string {
-	sign, abs := "", uint64(m.Minor)
+	sign := ""
 	if m.Minor < 0 {
-		sign, abs = "-", -abs
+		sign = "-"
 	}
-	text, places := strconv.FormatUint(abs, 10), m.Currency.Digits()
+	text, places := strconv.FormatUint(m.abs(), 10), m.Currency.Digits()
 	if places > 0 {
 		if short := places + 1 - len(text); short > 0 {
 			text = strings.Repeat("0", short) + text

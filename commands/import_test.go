@@ -20,6 +20,7 @@ import (
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
+	"daybook/internal/auth"
 )
 
 var (
@@ -329,5 +330,50 @@ func TestImportsOfRandomParts(t *testing.T) {
 	is, err := r.importSales(byCash, sales...)
 	if err != nil || is.Orders+is.Skipped != len(sales) || r.orders() != len(sales) {
 		t.Errorf("%+v, %v: %d orders", is, err, r.orders())
+	}
+}
+
+// TestCallsOfAnImport: into a store to which nothing was imported yet, a sale costs one append and nothing else; otherwise
+// one read more, which tells whether it is there. What an import costs beside does not depend on how many sales there are.
+func TestCallsOfAnImport(t *testing.T) {
+	const sales = 200
+	log := &counting{Store: memory(t)}
+	r := newRestaurantOn(t, log, false)
+	list := func(n int) (list []commands.Sale) {
+		for i := range n {
+			list = append(list, r.aWeekAgo(fmt.Sprint(i), 1))
+		}
+		return list
+	}
+	run := func(of auth.Store, open func(context.Context) error, n int) (reads, appends int64) {
+		t.Helper()
+		log.reads.Store(0)
+		log.appends.Store(0)
+		var faults commands.Faults
+		i := must(r.service.CheckSales(t.Context(), of, commands.Sales(list(n)), byCash, &faults, func(int) {}))
+		if err := errors.Join(faults.Err(), open(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		must(i.Run(t.Context(), func(int, int) {}))
+		return log.reads.Load(), log.appends.Load()
+	}
+	fresh := func(name string, n int) (reads, appends int64) {
+		of, open, err := r.service.ImportToNew(t.Context(), "o1", name, commands.StoreWishes{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run(of, open, n)
+	}
+	opened := func(context.Context) error { return nil }
+	fewReads, fewAppends := fresh("Few", 1)
+	manyReads, manyAppends := fresh("Many", 1+sales)
+	if manyReads != fewReads || manyAppends != fewAppends+sales {
+		t.Errorf("%d sales more: %d reads and %d appends more, want 0 and %d", sales, manyReads-fewReads, manyAppends-fewAppends, sales)
+	}
+	of := must(r.service.ImportedStore(t.Context(), "o1", "Few", commands.StoreWishes{}))
+	fewReads, fewAppends = run(of, opened, 2)         // one is there, one is added
+	manyReads, manyAppends = run(of, opened, 2+sales) // two are there
+	if manyReads != fewReads+sales || manyAppends != fewAppends+sales-1 {
+		t.Errorf("%d sales more, to a store that has some: %d reads and %d appends more", sales, manyReads-fewReads, manyAppends-fewAppends)
 	}
 }

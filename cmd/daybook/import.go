@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"time"
@@ -52,25 +51,32 @@ func (c *importSalesCmd) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	file := io.Reader(os.Stdin)
+	file := os.Stdin
 	if c.File != "-" {
-		opened, err := os.Open(c.File)
-		if err != nil {
+		if file, err = os.Open(c.File); err != nil {
 			return err
 		}
-		defer opened.Close()
-		file = opened
+		defer file.Close()
 	}
 	result, err := p.perform(config, app.ImportSales, app.ImportArgs{
 		OwnerID: ownerID, StoreID: c.Store, NewStore: c.NewStore, Currency: c.Currency, TimeZone: c.TimeZone,
 		CloseoutHour: c.CloseoutHour, PosGrade: c.PosGrade, SettlementDay: c.SettlementDay,
-		Method: c.PaymentMethod, CardCompany: c.CardCompany,
+		Method: c.PaymentMethod, CardCompany: c.CardCompany, Size: sizeOf(file),
 	}, file)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(p.out, string(result))
 	return nil
+}
+
+// sizeOf is the length of a file, 0 if that is not known, as of a pipe.
+func sizeOf(file *os.File) uint64 {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return uint64(info.Size()) //nolint:gosec // sizes are not negative
 }
 
 type importListCmd struct {

@@ -26,14 +26,36 @@ func (p *program) progress() (app.Progress, func()) {
 	if p.screen {
 		return p.bars()
 	}
-	last, label, ended := time.Time{}, "", false
-	return func(is string, done, total uint64) {
-		now := time.Now()
-		if is != label || now.Sub(last) > 2*time.Second || done == total && !ended {
-			label, last, ended = is, now, done == total
-			fmt.Fprintf(p.err, "%s: %d of %d\n", is, done, total)
+	return progressLines(p.err, time.Now), func() {}
+}
+
+// lineEvery is how often a line is written about one work.
+const lineEvery = 2 * time.Second
+
+// progressLines writes a line when a work begins, when it is done, and every two seconds between. Works may go on side by
+// side.
+func progressLines(out io.Writer, now func() time.Time) app.Progress {
+	type work struct {
+		told  time.Time
+		ended bool
+	}
+	works := map[string]*work{}
+	return func(label string, done, total uint64) {
+		w, met := works[label]
+		if !met {
+			w = &work{}
+			works[label] = w
 		}
-	}, func() {}
+		if !now().After(w.told.Add(lineEvery)) && (done != total || w.ended) {
+			return
+		}
+		w.told, w.ended = now(), done == total
+		if total == 0 {
+			fmt.Fprintf(out, "%s: %d\n", label, done)
+			return
+		}
+		fmt.Fprintf(out, "%s: %d of %d\n", label, done, total)
+	}
 }
 
 func (p *program) bars() (app.Progress, func()) {

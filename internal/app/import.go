@@ -30,6 +30,7 @@ type ImportArgs struct {
 	// How the sales were paid. "": as in the first run of the same import, if that broke off, and otherwise in cash.
 	Method      string `json:"method"`
 	CardCompany string `json:"cardCompany"`
+	Size        uint64 `json:"size"` // of the file in bytes, for progress; 0: not known
 }
 
 var errWhichStore = errors.New("name either a store (--store) or a new one (--new-store)")
@@ -59,10 +60,16 @@ func (a *App) importSales(ctx context.Context, args ImportArgs, in io.Reader, pr
 	if err != nil {
 		return imported, err
 	}
-	progress("reading", 0, 1)
 	var faults commands.Faults
 	options := salescsv.Options{Dir: string(a.Dir), Currency: money.Currency(of.Currency), Hours: of.Hours}
-	file, err := salescsv.Read(in, options, &faults, func(rows int) { progress("reading", uint64(rows), uint64(rows)) })
+	counted := &countedReader{Reader: in}
+	file, err := salescsv.Read(counted, options, &faults, func(read, sorted int) {
+		if sorted > 0 {
+			progress("sorting", uint64(sorted), uint64(read))
+			return
+		}
+		progress("reading", counted.bytes, args.Size)
+	})
 	if err != nil {
 		return imported, err
 	}
@@ -71,7 +78,9 @@ func (a *App) importSales(ctx context.Context, args ImportArgs, in io.Reader, pr
 	if tender.Method == "" && tender.CardCompany != "" {
 		return imported, tab.ErrCardCompany.With("--card-company %s needs --payment-method CARD", tender.CardCompany)
 	}
-	checked, err := a.Commands.CheckSales(ctx, of, file.Sales(), tender, &faults, func(done int) { progress("checking", uint64(done), uint64(done)) })
+	checked, err := a.Commands.CheckSales(ctx, of, file.Sales(), tender, &faults, func(done int) {
+		progress("checking", uint64(done), uint64(file.Orders()))
+	})
 	if err := errors.Join(err, faults.Err()); err != nil {
 		return imported, err
 	}
@@ -79,6 +88,18 @@ func (a *App) importSales(ctx context.Context, args ImportArgs, in io.Reader, pr
 		return imported, err
 	}
 	return checked.Run(ctx, func(done, total int) { progress("importing", uint64(done), uint64(total)) })
+}
+
+// countedReader counts what is read.
+type countedReader struct {
+	io.Reader
+	bytes uint64
+}
+
+func (c *countedReader) Read(p []byte) (n int, err error) {
+	n, err = c.Reader.Read(p)
+	c.bytes += uint64(n) //nolint:gosec // readers return no less than 0
+	return n, err
 }
 
 // importCaughtUp has the figures include what was imported. A sink that cannot be reached now gets it when it is back.

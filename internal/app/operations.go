@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
@@ -24,8 +25,8 @@ type Operation struct {
 	run    func(ctx context.Context, a *App, args json.RawMessage, file io.Reader, progress Progress) (any, error)
 }
 
-// Progress is told how far the work called label has come. An operation may tell it from several goroutines; who listens
-// hears one at a time, though not always in order.
+// Progress is told how far the work called label has come, of a total that is 0 if it is not known. Works may go on side by
+// side. An operation may tell it from several goroutines; who listens hears one at a time, though not always in order.
 type Progress func(label string, done, total uint64)
 
 // operations are all operations, by name.
@@ -264,7 +265,7 @@ func (v *verification) sumUp(ctx context.Context, audit projections.AuditReport)
 // catchUp brings all read models to the end of the log: by waiting, where a server of this process does it.
 func (a *App) catchUp(ctx context.Context, progress Progress) error {
 	if a.projecting.Load() {
-		return a.awaitRunners(ctx)
+		return a.awaitRunners(ctx, progress)
 	}
 	models := projections.Models
 	return projections.Together(ctx, a.Store, worksOn(models, "catching up", func(ctx context.Context, log eventstore.Store, i int) error {
@@ -272,18 +273,33 @@ func (a *App) catchUp(ctx context.Context, progress Progress) error {
 	})...)
 }
 
-func (a *App) awaitRunners(ctx context.Context) error {
+func (a *App) awaitRunners(ctx context.Context, progress Progress) error {
 	head, err := a.Store.Head(ctx)
 	if err != nil {
 		return err
 	}
 	for _, model := range projections.Models {
-		if err := a.runners[model.Name].Wait(ctx, head); err != nil {
+		if err := awaitRunner(ctx, a.runners[model.Name], head, labelled(progress, model.Name)); err != nil {
 			return fmt.Errorf("catching up %s: %w", model.Name, err)
 		}
 	}
 	return nil
 }
+
+func awaitRunner(ctx context.Context, r *projections.Runner, head eventstore.Position, progress projections.Progress) error {
+	for {
+		some, cancel := context.WithTimeout(ctx, progressEvery)
+		err := r.Wait(some, head)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		progress(r.Status().Seen.Commit, head.Commit)
+	}
+}
+
+// progressEvery is how often progress is told by who waits for others.
+const progressEvery = 500 * time.Millisecond
 
 // openScratch opens a sink in a temporary directory, which drop removes.
 func (a *App) openScratch() (scratch projections.Sink, drop func() error, err error) {

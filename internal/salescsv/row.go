@@ -86,13 +86,21 @@ var (
 	errID       = fmt.Errorf("1 to %d characters", idMax)
 	errQuantity = fmt.Errorf("a whole number, 1 to %d", tab.QuantityMax)
 	errTime     = errors.New("a local time such as 2015-01-31T18:30:00")
+	errYear     = fmt.Errorf("is before %d: no till has sales of then", firstYear)
 )
+
+// firstYear is the first of which sales are taken. Earlier ones are the zero of some calendar, or a year of two digits.
+const firstYear = 1970
 
 // time reads a local time. One that the clocks skipped is refused; of one that they showed twice it is the first.
 func (p *parsing) time() time.Time {
 	wall, err := time.Parse(timeForm, strings.Replace(p.field(orderedAt), " ", "T", 1))
-	if err != nil || wall.Year() < 1 {
+	switch {
+	case err != nil:
 		p.fault(orderedAt, errTime)
+		return time.Time{}
+	case wall.Year() < firstYear:
+		p.fault(orderedAt, errYear)
 		return time.Time{}
 	}
 	date, err := calendar.On(wall.Date())

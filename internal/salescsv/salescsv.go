@@ -51,27 +51,31 @@ type Options struct {
 
 // File is what was read of a file. Close it.
 type File struct {
-	sales *extsort.Sorter
-	hours calendar.Hours
+	sales  *extsort.Sorter
+	orders int
+	hours  calendar.Hours
 }
 
 // Read reads a whole file, of whatever length. Times are local times of the store without a zone (2006-01-02T15:04:05 or with
 // a blank for the T), prices plain decimals of the currency. Rows of one order may stand anywhere; they become one sale, its
 // lines in the order of the file. What is wrong is added to the faults; an error comes from the file or the disk. progress is
-// told how many rows were read.
-func Read(file io.Reader, o Options, faults *commands.Faults, progress func(rows int)) (_ *File, err error) {
-	r := reader{Options: o, faults: faults, rows: extsort.New(o.Dir, sortMemory)}
+// told now and then how many rows were read, and then how many of them were put in order.
+func Read(file io.Reader, o Options, faults *commands.Faults, progress func(read, sorted int)) (_ *File, err error) {
+	r := reader{Options: o, faults: faults, rows: extsort.New(o.Dir, sortMemory), progress: progress}
 	f := &File{sales: extsort.New(o.Dir, sortMemory), hours: o.Hours}
 	defer func() {
 		if err = errors.Join(err, r.rows.Close()); err != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if err := r.read(file, progress); err != nil {
+	if err := r.read(file); err != nil {
 		return nil, err
 	}
-	return f, r.gather(f.sales)
+	return f, r.gather(f)
 }
+
+// Orders is how many orders the file has, faults apart.
+func (f *File) Orders() int { return f.orders }
 
 // Sales are the sales of the file in the order of time, and at one time in that of their order ids. They can be gone through
 // again and again.
@@ -94,16 +98,20 @@ func (f *File) Close() error { return f.sales.Close() }
 
 type reader struct {
 	Options
-	faults  *commands.Faults
-	columns [columnCount]int // where each of Columns stands in a row
-	rows    *extsort.Sorter  // by order and line
-	count   int
+	faults   *commands.Faults
+	columns  [columnCount]int // where each of Columns stands in a row
+	rows     *extsort.Sorter  // by order and line
+	count    int
+	progress func(read, sorted int)
 }
 
-// progressRows is how many rows are read before progress is told again.
-const progressRows = 10_000
+// progressRows is how many rows pass before progress is told again.
+const progressRows = 1000
 
-func (r *reader) read(file io.Reader, progress func(rows int)) error {
+// errNoRows: whoever exported the file chose days without a sale, or the export broke off.
+var errNoRows = errors.New("there is no row below the header")
+
+func (r *reader) read(file io.Reader) error {
 	limited := &rowLimit{in: withoutMark(file)}
 	rows := csv.NewReader(limited)
 	rows.ReuseRecord = true
@@ -125,7 +133,10 @@ func (r *reader) read(file io.Reader, progress func(rows int)) error {
 		row, err := rows.Read()
 		switch {
 		case errors.Is(err, io.EOF):
-			progress(r.count)
+			if r.count == 0 {
+				r.faults.Add(commands.Fault{Line: 2, Err: errNoRows})
+			}
+			r.progress(r.count, 0)
 			return nil
 		case r.syntax(err, row):
 		case errors.Is(err, errRowLength):
@@ -140,7 +151,7 @@ func (r *reader) read(file io.Reader, progress func(rows int)) error {
 			}
 		}
 		if r.count++; r.count%progressRows == 0 {
-			progress(r.count)
+			r.progress(r.count, 0)
 		}
 	}
 }
@@ -182,15 +193,17 @@ func (r *reader) findColumns(header []string) bool {
 }
 
 // gather makes sales of the rows.
-func (r *reader) gather(sales *extsort.Sorter) error {
+func (r *reader) gather(f *File) error {
 	var sale commands.Sale
 	var buffer []byte
+	sorted := 0
 	end := func() error {
 		if sale.OrderID == "" {
 			return nil
 		}
 		buffer = appendSale(buffer[:0], sale)
-		return sales.Add(buffer)
+		f.orders++
+		return f.sales.Add(buffer)
 	}
 	for record, err := range r.rows.All() {
 		if err != nil {
@@ -199,6 +212,9 @@ func (r *reader) gather(sales *extsort.Sorter) error {
 		row, err := decodeRow(record, r.Hours.Zone)
 		if err != nil {
 			return err
+		}
+		if sorted++; sorted%progressRows == 0 {
+			r.progress(r.count, sorted)
 		}
 		if row.OrderID != sale.OrderID {
 			if err := end(); err != nil {
@@ -209,6 +225,7 @@ func (r *reader) gather(sales *extsort.Sorter) error {
 		}
 		r.join(&sale, row)
 	}
+	r.progress(r.count, r.count)
 	return end()
 }
 

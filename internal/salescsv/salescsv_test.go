@@ -36,7 +36,7 @@ func read(t testing.TB, file string, currency money.Currency) ([]commands.Sale, 
 	t.Helper()
 	dir := t.TempDir()
 	var faults commands.Faults
-	f, err := salescsv.Read(strings.NewReader(file), salescsv.Options{Dir: dir, Currency: currency, Hours: newYork(t)}, &faults, func(int) {})
+	f, err := salescsv.Read(strings.NewReader(file), salescsv.Options{Dir: dir, Currency: currency, Hours: newYork(t)}, &faults, func(int, int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +130,9 @@ func TestBadRowsAreNamed(t *testing.T) {
 		"date":               {"9,2015-02-30T10:00:00,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
 		"time":               {"9,2015-01-01T25:00:00,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
 		"zone":               {"9,2015-01-01T10:00:00Z,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
+		"year 1":             {"9,0001-01-01T10:00:00,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
+		"year 1900":          {"9,1900-01-01T10:00:00,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
+		"the day before":     {"9,1969-12-31T23:59:59,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
 		"no time":            {"9,,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
 		"clocks put forward": {"9,2015-03-08T02:30:00,haw,Hawaiian,Classic,1,13.25", "ordered_at"},
 		"too many decimals":  {"9,2015-01-01T10:00:00,haw,Hawaiian,Classic,1,13.255", "unit_price"},
@@ -207,7 +210,9 @@ func TestBadHeaders(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if sales, err := read(t, header, "USD"); err != nil || len(sales) > 0 {
+	sales, err := read(t, header, "USD")
+	var bad *commands.FileError
+	if !errors.As(err, &bad) || bad.Count != 1 || bad.First[0].Line != 2 || len(sales) > 0 {
 		t.Errorf("no rows: %v", err)
 	}
 }
@@ -263,4 +268,26 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestProgressIsTold: how many rows were read grows, and then how many of them are in order, up to all.
+func TestProgressIsTold(t *testing.T) {
+	const rows = 3500
+	var file strings.Builder
+	file.WriteString(header)
+	for n := range rows {
+		fmt.Fprintf(&file, "%d,1970-01-01T00:00:00,haw,Hawaiian,Classic,1,13.25\n", n/2)
+	}
+	var faults commands.Faults
+	var told [][2]int
+	options := salescsv.Options{Dir: t.TempDir(), Currency: "USD", Hours: newYork(t)}
+	f, err := salescsv.Read(strings.NewReader(file.String()), options, &faults, func(read, sorted int) { told = append(told, [2]int{read, sorted}) })
+	if err := errors.Join(err, faults.Err()); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := [][2]int{{1000, 0}, {2000, 0}, {3000, 0}, {rows, 0}, {rows, 1000}, {rows, 2000}, {rows, 3000}, {rows, rows}}
+	if diff := cmp.Diff(want, told); diff != "" || f.Orders() != rows/2 {
+		t.Errorf("%d orders, %s", f.Orders(), diff)
+	}
 }

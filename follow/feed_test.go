@@ -21,7 +21,12 @@ import (
 	"daybook/follow"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain finds goroutines that are left behind, but for those of the subscriber that Watermill's suite makes of several
+// and does not close.
+func TestMain(m *testing.M) {
+	const multiplied = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe."
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplied+"func2"), goleak.IgnoreAnyFunction(multiplied+"func3"))
+}
 
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -338,4 +343,13 @@ func waitFor(t *testing.T, done func() bool) {
 			t.Fatal("waited in vain")
 		}
 	}
+}
+
+func head(t *testing.T, log eventstore.Store) eventstore.Position {
+	t.Helper()
+	at, err := log.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }

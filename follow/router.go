@@ -113,26 +113,8 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 	out := make(chan *message.Message)
 	go func() {
 		defer close(out)
-		for pause := restartPauseMin; ctx.Err() == nil; pause = min(2*pause, restartPauseMax) {
-			delivered, err := s.follow(ctx, out)
-			switch {
-			case ctx.Err() != nil:
-				return
-			case s.Final(err):
-				s.stop(&finalError{err})
-				return
-			case delivered:
-				pause = restartPauseMin
-			}
-			level := slog.LevelDebug // once is nothing: a rebuild that switches generations does it
-			if pause >= restartPauseTold {
-				level = slog.LevelWarn
-			}
-			s.Log.Log(ctx, level, "not following the log: trying again", "pause", pause, "error", err)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
+		if err := keep(ctx, s.Log, s.Final, func() (bool, error) { return s.follow(ctx, out) }); err != nil {
+			s.stop(&finalError{err})
 		}
 	}()
 	return out, nil
@@ -140,14 +122,6 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 
 // Close does nothing: the context given to Subscribe ends the subscription.
 func (s *subscriber) Close() error { return nil }
-
-// The pause before the log is followed again grows from the first to the second. From the third on, the operator is
-// told.
-const (
-	restartPauseMin  = 20 * time.Millisecond
-	restartPauseMax  = 2 * time.Second
-	restartPauseTold = 500 * time.Millisecond
-)
 
 // errRefused: the handler gave a batch back.
 var errRefused = errors.New("batch was refused")
@@ -199,10 +173,8 @@ func rest(ctx context.Context, last time.Time) error {
 
 // next returns the subscription's next batch, or, when nothing happens for a while, an empty one.
 func (s *subscriber) next(ctx context.Context, sub eventstore.Subscription, last eventstore.Batch) (eventstore.Batch, error) {
-	waiting, cancel := context.WithTimeout(ctx, s.IdleMax)
-	defer cancel()
-	batch, err := sub.Next(waiting)
-	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	batch, err := nextWithin(ctx, sub, s.IdleMax)
+	if errors.Is(err, errQuiet) {
 		return eventstore.Batch{Position: last.Position, CaughtUp: last.CaughtUp}, nil
 	}
 	return batch, err
@@ -211,19 +183,10 @@ func (s *subscriber) next(ctx context.Context, sub eventstore.Subscription, last
 // deliver sends a batch and waits for its acknowledgement.
 func (s *subscriber) deliver(ctx context.Context, out chan<- *message.Message, batch eventstore.Batch) error {
 	msg := message.NewMessage(batch.Position.String(), nil)
-	msg.SetContext(context.WithValue(ctx, batchKey{}, batch))
 	s.problem = errRefused
-	select {
-	case out <- msg:
-	case <-ctx.Done():
-		return ctx.Err()
+	acked, err := send(context.WithValue(ctx, batchKey{}, batch), out, msg)
+	if err == nil && !acked {
+		err = s.problem
 	}
-	select {
-	case <-msg.Acked():
-		return nil
-	case <-msg.Nacked():
-		return s.problem
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return err
 }

@@ -83,7 +83,7 @@ func (n *node) enter(ctx context.Context, method string) (context.Context, error
 	if n.options.Called != nil {
 		n.options.Called(method)
 	}
-	if err := n.trouble.enter(ctx); err != nil {
+	if err := n.trouble.enter(ctx, method); err != nil {
 		return ctx, err
 	}
 	if open[method] {

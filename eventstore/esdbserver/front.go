@@ -95,9 +95,10 @@ func (l fronted) Accept() (net.Conn, error) {
 	}
 }
 
+// Close also ends the connections that would not end by themselves.
 func (l fronted) Close() error {
 	err := l.Listener.Close()
-	if _, status := l.front.now(); status != 0 {
+	if silence, status := l.front.now(); silence != nil || status != 0 {
 		l.front.Break()
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -28,9 +29,10 @@ type Hostile struct {
 	DropSubscription int
 	// NotLeader refuses a write, naming the leader.
 	NotLeader int
-	// Slow lets a call wait for SlowFor before it begins.
-	Slow    int
-	SlowFor time.Duration
+	// Slow lets a call wait for SlowFor before it begins; if SlowAppends, appends alone.
+	Slow        int
+	SlowFor     time.Duration
+	SlowAppends bool
 	// Down begins, with a call, a time of DownFor in which all calls and subscriptions end with Unavailable.
 	Down    int
 	DownFor time.Duration
@@ -91,7 +93,7 @@ func unavailable(why string) error { return status.Error(codes.Unavailable, "hos
 func (t *trouble) isDown() bool { return t != nil && time.Now().UnixNano() < t.downUntil.Load() }
 
 // enter is the trouble at a call's beginning.
-func (t *trouble) enter(ctx context.Context) error {
+func (t *trouble) enter(ctx context.Context, method string) error {
 	if t == nil {
 		return nil
 	}
@@ -101,7 +103,7 @@ func (t *trouble) enter(ctx context.Context) error {
 	if t.isDown() {
 		return unavailable("down")
 	}
-	if !t.happens(&t.slowed, t.Slow, slowSalt) {
+	if t.SlowAppends && method != streams.Streams_Append_FullMethodName || !t.happens(&t.slowed, t.Slow, slowSalt) {
 		return nil
 	}
 	timer := time.NewTimer(t.SlowFor)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ func parse(address string) (*esdb.Configuration, error) {
 	if err := checkSettings(bare); err != nil {
 		return nil, err
 	}
+	address, bare = shortPings.ReplaceAllString(address, "${1}10000"), shortPings.ReplaceAllString(bare, "${1}10000")
 	if _, err := esdb.ParseConnectionString(bare); err != nil {
 		return nil, withoutAddress(err)
 	}
@@ -43,6 +45,9 @@ func parse(address string) (*esdb.Configuration, error) {
 	config.MaxDiscoverAttempts, config.DiscoveryInterval = 1, 1 // repeating and pausing is done here
 	return config, nil
 }
+
+// shortPings are keep-alive intervals below 10 s. gRPC raises them, and the library writes a warning of its own each time.
+var shortPings = regexp.MustCompile(`(?i)([?&]keepaliveinterval=)\d{1,4}\b`)
 
 // hosts is the part of an address that names machines.
 func hosts(address string) string {

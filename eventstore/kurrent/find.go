@@ -76,17 +76,53 @@ func (s *Store) find(ctx context.Context, config *esdb.Configuration) (found, er
 	}
 }
 
-// seekOnce asks the addresses for the node to use, if they are a cluster's, and then that node for its version.
+// seekOnce asks the addresses for the nodes to use, if they are a cluster's, and then those for their versions.
 func seekOnce(ctx context.Context, config *esdb.Configuration) found {
-	address := config.Address
+	nodes := []string{config.Address}
 	if seeds := seeds(config); len(seeds) > 0 {
 		var err error
-		if address, err = chosen(ctx, config, seeds); err != nil {
+		if nodes, err = chosen(ctx, config, seeds); err != nil {
 			return found{err: err}
 		}
 	}
-	v, err := versionOf(ctx, config, address)
-	return found{address, v, err}
+	return bestOf(ctx, config, nodes)
+}
+
+// bestOf asks nodes for their versions, all at once, and returns the first of them that answers; after a pause, one that
+// has answered while those before it are still silent.
+func bestOf(ctx context.Context, config *esdb.Configuration, nodes []string) found {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		rank int
+		found
+	}
+	answers := make(chan answer, len(nodes))
+	for rank, address := range nodes {
+		go func() { // ends with the context
+			v, err := versionOf(ctx, config, address)
+			answers <- answer{rank, found{address, v, err}}
+		}()
+	}
+	late := time.NewTimer(seekPause)
+	defer late.Stop()
+	got, waits := make([]*found, len(nodes)), true
+	for left := len(nodes); ; {
+		best := slices.IndexFunc(got, func(f *found) bool { return f == nil && waits || f != nil && f.err == nil })
+		switch {
+		case best >= 0 && got[best] != nil:
+			return *got[best]
+		case left == 0:
+			return *got[0]
+		}
+		select {
+		case a := <-answers:
+			got[a.rank] = &a.found
+			left--
+		case <-late.C:
+			waits = false
+		}
+	}
 }
 
 // seeds are the addresses of a cluster, any of which knows the others.
@@ -101,48 +137,54 @@ func seeds(config *esdb.Configuration) []string {
 	return list
 }
 
-// chosen asks all seeds at once, and takes the first answer that names a node to use.
-func chosen(ctx context.Context, config *esdb.Configuration, seeds []string) (string, error) {
+// chosen asks all seeds at once, and takes the first answer that names nodes to use, the best first. A cluster takes some
+// seconds to notice that a node is gone.
+func chosen(ctx context.Context, config *esdb.Configuration, seeds []string) ([]string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan found, len(seeds))
+	type answer struct {
+		nodes []string
+		err   error
+	}
+	answers := make(chan answer, len(seeds))
 	for _, seed := range seeds {
 		go func() { // ends with the context
-			address, err := gossiped(ctx, config, seed)
-			answers <- found{address: address, err: err}
+			nodes, err := gossiped(ctx, config, seed)
+			answers <- answer{nodes, err}
 		}()
 	}
 	var errs []error
 	for range seeds {
 		a := <-answers
 		if a.err == nil {
-			return a.address, nil
+			return a.nodes, nil
 		}
 		errs = append(errs, a.err)
 	}
 	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) }) // so that the same trouble is told once
-	return "", errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
-func gossiped(ctx context.Context, config *esdb.Configuration, seed string) (string, error) {
+func gossiped(ctx context.Context, config *esdb.Configuration, seed string) ([]string, error) {
 	conn, err := connect(config, seed)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer conn.Close()
 	info, err := gossip.NewGossipClient(conn).Read(ctx, &shared.Empty{})
 	if err != nil {
-		return "", failure(seed, err)
+		return nil, failure(seed, err)
 	}
-	node := pick(info.GetMembers(), config.NodePreference)
-	if node == nil {
-		return "", &lost{fmt.Errorf("%s: %w", seed, errNoLeader)}
+	nodes := pick(info.GetMembers(), config.NodePreference)
+	if len(nodes) == 0 {
+		return nil, &lost{fmt.Errorf("%s: %w", seed, errNoLeader)}
 	}
-	return net.JoinHostPort(node.GetAddress(), strconv.Itoa(int(node.GetPort()))), nil
+	return nodes, nil
 }
 
-// pick chooses among the members that are alive. Who prefers the leader waits for one: no other node takes writes.
-func pick(members []*gossip.MemberInfo, preference esdb.NodePreference) *gossip.EndPoint {
+// pick orders the members that are alive and may be used by what is preferred, those that are preferred alike at random. Who
+// prefers the leader waits for one: no other node takes writes.
+func pick(members []*gossip.MemberInfo, preference esdb.NodePreference) []string {
 	wanted := map[gossip.MemberInfo_VNodeState]int{gossip.MemberInfo_Leader: 1}
 	switch preference {
 	case esdb.NodePreferenceFollower:
@@ -154,22 +196,14 @@ func pick(members []*gossip.MemberInfo, preference esdb.NodePreference) *gossip.
 	case esdb.NodePreferenceRandom:
 		wanted[gossip.MemberInfo_Follower], wanted[gossip.MemberInfo_ReadOnlyReplica] = 1, 1
 	}
-	var best []*gossip.EndPoint
-	rank := 1
-	for _, m := range members {
-		r := wanted[m.GetState()]
-		if !m.GetIsAlive() || r < rank {
-			continue
-		}
-		if r > rank {
-			best, rank = nil, r
-		}
-		best = append(best, m.GetHttpEndPoint())
+	usable := slices.DeleteFunc(slices.Clone(members), func(m *gossip.MemberInfo) bool { return !m.GetIsAlive() || wanted[m.GetState()] == 0 })
+	rand.Shuffle(len(usable), func(i, j int) { usable[i], usable[j] = usable[j], usable[i] })
+	slices.SortStableFunc(usable, func(a, b *gossip.MemberInfo) int { return wanted[b.GetState()] - wanted[a.GetState()] })
+	nodes := make([]string, len(usable))
+	for i, m := range usable {
+		nodes[i] = net.JoinHostPort(m.GetHttpEndPoint().GetAddress(), strconv.Itoa(int(m.GetHttpEndPoint().GetPort())))
 	}
-	if len(best) == 0 {
-		return nil
-	}
-	return best[rand.N(len(best))]
+	return nodes
 }
 
 // versionOf asks a node what it is.

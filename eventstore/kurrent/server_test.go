@@ -35,12 +35,21 @@ type server struct {
 	log     *embedded.Store
 	options esdbserver.Options
 	address string
+	front   esdbserver.Front
 	stop    func()
 }
 
 func newServer(t testing.TB, options esdbserver.Options) *server {
 	t.Helper()
-	log, err := embedded.Open(embedded.Options{Dir: "log", FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), MemTableBytes: 1 << 20, CacheBytes: 1 << 20})
+	return newServerOf(t, embedded.Options{
+		Dir: "log", FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler), MemTableBytes: 1 << 20, CacheBytes: 1 << 20,
+	}, options)
+}
+
+// newServerOf is newServer of a log with options of its own.
+func newServerOf(t testing.TB, of embedded.Options, options esdbserver.Options) *server {
+	t.Helper()
+	log, err := embedded.Open(of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +58,7 @@ func newServer(t testing.TB, options esdbserver.Options) *server {
 	s.start()
 	t.Cleanup(func() {
 		s.down()
-		if err := log.Close(); err != nil {
+		if err := s.log.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -66,7 +75,14 @@ func (s *server) start() {
 	s.address = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	node := esdbserver.New(s.log, s.options)
+	var hostile esdbserver.Hostile
+	if s.options.Hostile != nil {
+		hostile = *s.options.Hostile
+	}
+	hostile.Front = &s.front
+	options := s.options
+	options.Hostile = &hostile
+	node := esdbserver.New(s.log, options)
 	go func() { served <- node.Serve(ctx, listener) }()
 	s.stop = func() {
 		cancel()
@@ -82,6 +98,12 @@ func (s *server) down() {
 		s.stop()
 		s.stop = nil
 	}
+}
+
+// kill ends the server as a process is killed: its connections end in the middle of whatever is said.
+func (s *server) kill() {
+	s.front.Break()
+	s.down()
 }
 
 func (s *server) url() string { return "esdb://" + s.address + "?tls=false" }

@@ -8,10 +8,12 @@ import (
 
 // A link may be silent for silentMax while a call waits, or for three times what the server took to greet, if that is
 // more. Then the server is asked something small, and a link on which nothing comes for as long again is given up. A
-// server that is only slow with a call answers the small question.
+// server that is only slow with a call answers the small question. Where so many calls wait that the connection may take no
+// more, the question would wait with them, and goes over a connection of its own.
 const (
 	silentMax  = time.Second
 	watchPause = 100 * time.Millisecond
+	callsMany  = 50 // EventStoreDB takes 100 at once, subscriptions among them
 )
 
 // allowed is how long the link may be silent.
@@ -38,18 +40,18 @@ func (l *link) waits() (done func()) {
 	}
 }
 
-// silence is for how long calls have waited and nothing came.
-func (l *link) silence() time.Duration {
+// silence is for how long calls have waited and nothing came, and how many wait.
+func (l *link) silence() (silence time.Duration, calls int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting == 0 || l.dead {
-		return 0
+		return 0, 0
 	}
 	since := l.waitsSince
 	if since.Before(l.lastHeard) {
 		since = l.lastHeard
 	}
-	return time.Since(since)
+	return time.Since(since), l.waiting
 }
 
 // watch gives a link up that has gone silent. It ends with the link.
@@ -63,7 +65,7 @@ func (s *Store) watch(l *link) {
 			return
 		case <-tick.C:
 		}
-		switch silence := l.silence(); {
+		switch silence, calls := l.silence(); {
 		case silence >= 2*l.allowed():
 			cause := fmt.Errorf("%s: %w for %v", l.address, errSilent, silence.Round(watchPause))
 			s.report(nil, cause)
@@ -71,7 +73,20 @@ func (s *Store) watch(l *link) {
 		case silence < l.allowed():
 			asked = false
 		case !asked:
-			asked = s.spawn(func() { _, _ = s.readIdentity(within(s.life, l), l, false) })
+			asked = s.spawn(func() { s.ask(within(s.life, l), l, calls) })
+		}
+	}
+}
+
+// ask asks the server something small.
+func (s *Store) ask(ctx context.Context, l *link, calls int) {
+	if calls < callsMany {
+		_, _ = s.readIdentity(ctx, l, false)
+		return
+	}
+	if config, err := parse(s.url); err == nil {
+		if _, err := versionOf(ctx, config, l.address); err == nil {
+			l.heard()
 		}
 	}
 }

@@ -2,11 +2,9 @@ package commands
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"time"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/google/uuid"
@@ -18,20 +16,21 @@ import (
 	"daybook/internal/cache"
 )
 
-// attemptsMax bounds how often a command is decided again after a conflict with another process.
-const attemptsMax = 8
-
-// aggregate loads, decides and appends for all streams of one kind. It keeps what it folded, so that a command reads
-// only what is new in its stream; every command still asks the log.
+// aggregate loads, decides and appends for all streams of one kind. It keeps what it folded, so that most commands read
+// nothing: they decide on what is folded, and the revision that they append at tells whether that was the newest.
 //
-// A stream may have to go while a command holds it. Whoever holds it finishes, and whoever comes folds it anew; between the
-// two the expected revision decides, as between processes.
+// Of each stream there is one fold in a process at any time: what somebody holds stays until it is given back, even if
+// the cache has no room for it.
 type aggregate[S, C any, E event.Stored] struct {
 	decider event.Decider[S, C, E]
 	log     eventstore.Store
 	keys    *keys
+	others  *others
 	folded  *cache.Cache[string, *foldedStream[S]]
 	bytes   func(S) int // what a state refers to
+
+	mu   sync.Mutex
+	held map[string]*foldedStream[S] // those that somebody holds or waits for
 }
 
 // foldedStream is one stream as far as it was folded. Commands of one process take turns on it; between processes the
@@ -43,7 +42,15 @@ type foldedStream[S any] struct {
 	position eventstore.Position // of the last event
 	commands map[uuid.UUID]eventstore.Revision
 	weighed  eventstore.Revision // that the cache knows the weight of
+	began    moment              // when its fold was begun
+	read     moment              // when the newest read of it began; 0: never, or its end is in doubt since
+
+	told  atomic.Int64 // the last revision that was told of while it was held
+	users int          // who hold it or wait for it, guarded by aggregate.mu
 }
+
+// neverWeighed is no revision.
+const neverWeighed = eventstore.NoStream - 1
 
 // newAggregate makes the aggregate of a category. The service keeps folded streams of it, under a name for operators, of
 // so many bytes in all; bytes says how many of them a state refers to. It panics if the category is not in the list of
@@ -58,26 +65,78 @@ func newAggregate[S, C any, E event.Stored](
 		}
 	}
 	folded := cache.New[string, *foldedStream[S]](bytesMax)
+	a := &aggregate[S, C, E]{
+		decider: decider, log: keys.log, keys: keys, others: s.others, folded: folded, bytes: bytes, held: map[string]*foldedStream[S]{},
+	}
 	s.caches = append(s.caches, keptCache{name, folded, bytesMax})
-	return &aggregate[S, C, E]{decider: decider, log: keys.log, keys: keys, folded: folded, bytes: bytes}
+	s.tellers[category] = a.tell
+	return a
 }
 
 // hold returns a stream for the caller alone, and how to give it back.
 func (a *aggregate[S, C, E]) hold(ctx context.Context, name string) (*foldedStream[S], func(), error) {
-	s := a.folded.GetOrPut(name, func() (*foldedStream[S], int) {
-		s := &foldedStream[S]{turn: newTurn()}
-		a.reset(s)
-		s.weighed = s.revision
-		return s, a.weigh(name, s)
-	})
-	release, err := s.take(ctx)
-	return s, func() {
-		if s.weighed != s.revision {
-			s.weighed = s.revision
-			a.folded.Put(name, s, a.weigh(name, s))
+	s := a.use(name, true)
+	free, err := s.take(ctx)
+	if err != nil {
+		a.leave(name, s, 0)
+		return nil, nil, err
+	}
+	a.begin(s)
+	return s, func() { a.release(name, s, free) }, nil
+}
+
+// use counts the caller among the users of a stream. One that is not kept is nil, or made.
+func (a *aggregate[S, C, E]) use(name string, made bool) *foldedStream[S] {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, held := a.held[name]
+	if kept, is := a.folded.Get(name); !held {
+		switch {
+		case is:
+			s = kept
+		case made:
+			s = &foldedStream[S]{turn: newTurn(), weighed: neverWeighed}
+		default:
+			return nil
 		}
-		release()
-	}, err
+		a.held[name] = s
+	}
+	s.users++
+	return s
+}
+
+// begin makes a stream ready for its holder: one that was folded before all was dropped is folded anew.
+func (a *aggregate[S, C, E]) begin(s *foldedStream[S]) {
+	if s.began != 0 && !a.others.dropped(s.began) {
+		return
+	}
+	s.state, s.revision, s.position = a.decider.Initial(), eventstore.NoStream, eventstore.Position{}
+	s.commands = map[uuid.UUID]eventstore.Revision{}
+	s.began, s.read = a.others.tick(), 0
+	s.told.Store(int64(eventstore.NoStream))
+}
+
+// release gives a stream back.
+func (a *aggregate[S, C, E]) release(name string, s *foldedStream[S], free func()) {
+	bytes := 0
+	if s.weighed != s.revision {
+		s.weighed = s.revision
+		bytes = a.weigh(name, s)
+	}
+	a.leave(name, s, bytes)
+	free()
+}
+
+// leave takes the caller from the users of a stream, which is kept with its new weight, unless that is 0.
+func (a *aggregate[S, C, E]) leave(name string, s *foldedStream[S], bytes int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if bytes > 0 {
+		a.folded.Put(name, s, bytes)
+	}
+	if s.users--; s.users == 0 {
+		delete(a.held, name)
+	}
 }
 
 // weigh estimates what a stream takes that is kept. Its holder calls it.
@@ -85,156 +144,90 @@ func (a *aggregate[S, C, E]) weigh(name string, s *foldedStream[S]) int {
 	return len(name) + int(unsafe.Sizeof(*s)) + turnBytes + commandsBytes(len(s.commands)) + a.bytes(s.state)
 }
 
-func (a *aggregate[S, C, E]) reset(s *foldedStream[S]) {
-	s.state, s.revision, s.position = a.decider.Initial(), eventstore.NoStream, eventstore.Position{}
-	s.commands = map[uuid.UUID]eventstore.Revision{}
-}
-
 // refresh folds what is new in the log.
 func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *foldedStream[S]) error {
-	read := eventstore.StreamRead{From: s.revision + 1, Fresh: true}
-	for e, err := range a.log.ReadStream(ctx, name, read) {
+	began := a.others.tick()
+	for e, err := range a.log.ReadStream(ctx, name, eventstore.StreamRead{From: s.revision + 1, Fresh: true}) {
+		if err == nil {
+			err = a.fold(s, e)
+		}
 		if err != nil {
 			return err
 		}
-		meta, err := readMetadata(e)
-		if err != nil {
-			return err
-		}
-		if e.Type != command.UnchangedType {
-			decoded, err := a.decider.Catalog.Decode(e.Type, e.Data)
-			if err != nil {
-				return fmt.Errorf("stream %s revision %d: %w", name, e.Revision, err)
-			}
-			s.state = a.decider.Evolve(s.state, decoded)
-		}
-		s.revision, s.position = e.Revision, e.Position
-		s.commands[meta.CommandID] = e.Revision
 	}
+	s.read = began
 	return nil
+}
+
+// fold adds the next event of a stream.
+func (a *aggregate[S, C, E]) fold(s *foldedStream[S], e eventstore.Event) error {
+	meta, err := readMetadata(e)
+	if err != nil {
+		return err
+	}
+	if e.Type != command.UnchangedType {
+		decoded, err := a.decider.Catalog.Decode(e.Type, e.Data)
+		if err != nil {
+			return fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
+		}
+		s.state = a.decider.Evolve(s.state, decoded)
+	}
+	s.revision, s.position = e.Revision, e.Position
+	s.commands[meta.CommandID] = e.Revision
+	return nil
+}
+
+// behind says whether a stream is known to have more than what is folded, or may have.
+func (s *foldedStream[S]) behind() bool {
+	return s.read == 0 || s.told.Load() > int64(s.revision)
 }
 
 // load returns a stream's present state.
 func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, error) {
+	asked := a.others.tick()
+	return a.look(ctx, name, func(s *foldedStream[S]) bool { return a.others.none() || s.read > asked })
+}
+
+// late returns a stream's state as this process has made it, and as others had made it at some moment of the last lateMax.
+func (a *aggregate[S, C, E]) late(ctx context.Context, name string) (S, error) {
+	asked := a.others.tick()
+	return a.look(ctx, name, func(s *foldedStream[S]) bool { return a.others.followed(s.read) || s.read > asked })
+}
+
+// look returns a stream's state, read anew unless what is folded will do.
+func (a *aggregate[S, C, E]) look(ctx context.Context, name string, do func(*foldedStream[S]) bool) (S, error) {
 	s, release, err := a.hold(ctx, name)
 	if err != nil {
 		var none S
 		return none, err
 	}
 	defer release()
-	err = a.refresh(ctx, name, s)
+	if s.behind() || !do(s) {
+		err = a.refresh(ctx, name, s)
+	}
 	return s.state, err
 }
 
-// decision is what a use case tells execute: what is wanted, given the present state, and what to answer. With no
-// events, the intended state already held, and a command with a key is recorded as having changed nothing.
-type decision[S, C any, E event.Stored] struct {
-	decide func(S) (C, error)
-	answer func(S, []E) (body any, err error)
-	status int  // of the answer
-	secret bool // the answer must not stand readable in the log
-}
-
-// execute carries out a command: load, decide, append, answer. A command that was carried out before is answered as
-// the first time. Errors: refusals, ErrKeyReused, and the event store's.
-func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Request, d decision[S, C, E]) (Answer, error) {
-	s, release, err := a.hold(ctx, name)
-	if err != nil {
-		return Answer{}, err
+// tell folds an event of a stream that is kept, if it is the next. It waits for nobody: a stream that is held is read by
+// its next holder.
+func (a *aggregate[S, C, E]) tell(e eventstore.Event) {
+	s := a.use(e.Stream, false)
+	if s == nil {
+		return
 	}
-	defer release()
-	for attempt := 1; ; attempt++ {
-		if answer, found, err := a.keys.answered(ctx, req); found || err != nil {
-			return answer, err
-		}
-		if err := a.refresh(ctx, name, s); err != nil {
-			return Answer{}, err
-		}
-		if revision, repeated := s.commands[req.CommandID]; repeated {
-			return firstAnswer(ctx, a.log, name, revision, req)
-		}
-		answer, err := a.attempt(ctx, name, s, req, d)
-		var conflict *eventstore.Conflict
-		again := errors.As(err, &conflict) || errors.Is(err, eventstore.ErrTaken)
-		if !again || attempt == attemptsMax {
-			return answer, err
-		}
-		select {
-		case <-time.After(time.Duration(rand.Int64N(int64(attempt) * int64(2*time.Millisecond)))):
-		case <-ctx.Done():
-			return Answer{}, ctx.Err()
-		}
+	free, taken := s.try()
+	if !taken {
+		s.told.Store(int64(e.Revision))
+		a.leave(e.Stream, s, 0)
+		return
 	}
-}
-
-func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *foldedStream[S], req Request, d decision[S, C, E]) (Answer, error) {
-	wanted, err := d.decide(s.state)
-	if err != nil {
-		return Answer{}, a.keys.refused(ctx, req, name, err)
+	a.begin(s)
+	switch next := s.revision + 1; {
+	case e.Revision < next: // folded already
+	case e.Revision > next, s.read == 0:
+		s.told.Store(int64(e.Revision))
+	case a.fold(s, e) != nil:
+		s.read = 0 // who reads it is told what is wrong
 	}
-	events, err := a.decider.Decide(s.state, wanted)
-	if err != nil {
-		return Answer{}, a.keys.refused(ctx, req, name, err)
-	}
-	next := a.decider.Fold(s.state, events...)
-	body, err := d.answer(next, events)
-	if err != nil {
-		return Answer{}, err
-	}
-	answer, err := newAnswer(d.status, body)
-	if err != nil {
-		return Answer{}, err
-	}
-	if len(events) == 0 && !req.Keyed {
-		answer.Position = s.position
-		return answer, nil
-	}
-	written := toStore(events)
-	encoded, err := encodeAll(req, written, len(written)-1, req.recorded(answer, d.secret))
-	if err != nil {
-		return Answer{}, err
-	}
-	at, err := a.keys.append(ctx, req, name, s.revision, encoded)
-	if err != nil {
-		return Answer{}, err
-	}
-	s.state, s.revision, s.position = next, at.Revision, at.Position
-	s.commands[req.CommandID] = at.Revision
-	answer.Position = at.Position
-	return answer, nil
-}
-
-// toStore is what is written for a command's events: that nothing changed, if there are none, so that the key of the
-// command is known for ever.
-func toStore[E event.Stored](events []E) []event.Stored {
-	if len(events) == 0 {
-		return []event.Stored{command.Unchanged{}}
-	}
-	stored := make([]event.Stored, len(events))
-	for i, e := range events {
-		stored[i] = e
-	}
-	return stored
-}
-
-// encodeAll makes a command's events ready for the log. If the command has a key, the event by which it is found again
-// says what was wanted, and what was answered unless that is nil.
-func encodeAll[E event.Stored](req Request, events []E, foundBy int, answered *recordedAnswer) ([]eventstore.NewEvent, error) {
-	encoded := make([]eventstore.NewEvent, len(events))
-	for i, e := range events {
-		data, err := event.Encode(e)
-		if err != nil {
-			return nil, err
-		}
-		meta := req.metadata()
-		if req.Keyed && i == foundBy {
-			meta.Fingerprint, meta.Answer, meta.Batch = req.Fingerprint, answered, req.Batch
-		}
-		written, err := json.Marshal(meta)
-		if err != nil {
-			return nil, err
-		}
-		encoded[i] = eventstore.NewEvent{ID: req.eventID(i), Type: e.EventType(), Data: data, Metadata: written}
-	}
-	return encoded, nil
+	a.release(e.Stream, s, free)
 }

@@ -34,6 +34,9 @@ type Service struct {
 
 	imports *aggregate[imports.State, imports.Command, imports.Event]
 
+	others  *others
+	tellers map[string]func(eventstore.Event) // what folds the events of others, by category
+
 	shared atomic.Bool // others append to an indexed log
 
 	numbers  *cache.Cache[string, int] // the newest tab of each table, as a hint
@@ -43,10 +46,11 @@ type Service struct {
 
 // New makes a service on a log.
 func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Service {
-	s := &Service{log: log, secret: secret, now: now, pairings: httpapi.NewTries(wrongCodesMax, time.Minute)}
+	s := &Service{log: log, secret: secret, now: now, others: newOthers(), tellers: map[string]func(eventstore.Event){}, pairings: httpapi.NewTries(wrongCodesMax, time.Minute)}
 	k := &keys{log: log}
 	k.indexed, _ = log.(eventstore.Indexed)
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
+	s.others.went = s.Drop
 	s.numbers = cache.New[string, int](numbersBytesMax)
 	s.caches = []keptCache{{"tab_numbers", s.numbers, numbersBytesMax}}
 	s.stores = newAggregate(s, stream.StoreCategory, "stores", store.Decider, k, storesBytesMax, storeBytes)
@@ -58,9 +62,22 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	return s
 }
 
+// Alone says that no other process appends to this log, until Share: then nothing that is folded is read again.
+func (s *Service) Alone() { s.others.alone.Store(true) }
+
 // Share says that other processes append to this log from now on, over a protocol that does not find an append by its id:
 // keys are claimed for them, too.
-func (s *Service) Share() { s.shared.Store(true) }
+func (s *Service) Share() {
+	s.shared.Store(true)
+	s.others.alone.Store(false)
+}
+
+// Drop forgets all that is folded: the log has gone back. Commands that are under way may still decide on it; what they
+// append is refused unless the log is as they know it.
+func (s *Service) Drop() {
+	s.others.drop()
+	s.numbers.Clear()
+}
 
 // when is now, as a store sees it: to the millisecond, with the offset of its zone, and with its business date.
 func (s *Service) when(h calendar.Hours) tab.When {

@@ -15,15 +15,22 @@ import (
 
 var _ auth.Access = (*Service)(nil)
 
-// Owned returns a store of an owner, or store.ErrUnknown. It reads the log: a store is there once it was opened.
+// Owned returns a store of an owner, or store.ErrUnknown. A store is there once it was opened, by whichever process.
 func (s *Service) Owned(ctx context.Context, ownerID, storeID string) (auth.Store, error) {
-	state, err := s.ownedState(ctx, ownerID, storeID)
-	if err != nil {
+	if !auth.ValidID(storeID) {
+		return auth.Store{}, store.ErrUnknown
+	}
+	state, err := s.storeWith(ctx, storeID, func(state store.State) bool { return state.StoreID != "" && state.OwnerID == ownerID })
+	switch {
+	case err != nil:
 		return auth.Store{}, err
+	case state.StoreID == "" || state.OwnerID != ownerID:
+		return auth.Store{}, store.ErrUnknown
 	}
 	return s.describe(state)
 }
 
+// ownedState returns a store of an owner as it is now, or store.ErrUnknown.
 func (s *Service) ownedState(ctx context.Context, ownerID, storeID string) (store.State, error) {
 	if !auth.ValidID(storeID) {
 		return store.State{}, store.ErrUnknown
@@ -31,6 +38,15 @@ func (s *Service) ownedState(ctx context.Context, ownerID, storeID string) (stor
 	state, err := s.stores.load(ctx, stream.Store(storeID))
 	if err == nil && (state.StoreID == "" || state.OwnerID != ownerID) {
 		err = store.ErrUnknown
+	}
+	return state, err
+}
+
+// storeWith returns a store that may be lateMax old if it has something then, and otherwise as it is now.
+func (s *Service) storeWith(ctx context.Context, storeID string, has func(store.State) bool) (store.State, error) {
+	state, err := s.stores.late(ctx, stream.Store(storeID))
+	if err == nil && !has(state) {
+		state, err = s.stores.load(ctx, stream.Store(storeID))
 	}
 	return state, err
 }
@@ -60,13 +76,17 @@ func liveDevice(state store.State, token string) (store.Device, bool) {
 	return device, known && device.Live() && subtle.ConstantTimeCompare(device.TokenHash, auth.HashToken(token)) == 1
 }
 
-// Device returns the tablet that a token belongs to, or auth.ErrToken. It reads the log: a revoked token is dead.
+// Device returns the tablet that a token belongs to, or auth.ErrToken. A token that this process revoked is dead at once,
+// one that another process revoked after lateMax.
 func (s *Service) Device(ctx context.Context, token string) (auth.Device, error) {
 	storeID, _, ok := auth.ParseDeviceToken(token)
 	if !ok {
 		return auth.Device{}, auth.ErrToken
 	}
-	state, err := s.stores.load(ctx, stream.Store(storeID))
+	state, err := s.storeWith(ctx, storeID, func(state store.State) bool {
+		_, live := liveDevice(state, token)
+		return live
+	})
 	if err != nil {
 		return auth.Device{}, err
 	}
@@ -80,7 +100,7 @@ func (s *Service) Device(ctx context.Context, token string) (auth.Device, error)
 
 // OpenedAt is when a store was opened.
 func (s *Service) OpenedAt(ctx context.Context, storeID string) (time.Time, error) {
-	state, err := s.stores.load(ctx, stream.Store(storeID))
+	state, err := s.storeWith(ctx, storeID, func(state store.State) bool { return state.StoreID != "" })
 	return state.OpenedAt, err
 }
 

@@ -3,6 +3,9 @@ package commands
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"daybook/eventstore"
 )
 
 // NewRequest is what the routes make of an HTTP request.
@@ -27,3 +30,24 @@ func (s *Service) Fold(ctx context.Context, kind, name string) (err error) {
 	}
 	return err
 }
+
+// Followed waits until a service has folded what others appended up to a position, and knows it.
+func (s *Service) Followed(ctx context.Context, position eventstore.Position) error {
+	if err := s.others.place.reach(ctx, position); err != nil {
+		return err
+	}
+	for !s.others.followed(s.others.tick()) {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// LateAtMost replaces lateMax. It must not run while the service is used.
+func (s *Service) LateAtMost(late time.Duration) { s.others.late = late }
+
+// Follows says whether others are followed now.
+func (s *Service) Follows() bool { return s.others.since.Load() != 0 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -49,7 +50,7 @@ func (k *keys) append(ctx context.Context, req Request, stream string, expected 
 	if !req.Keyed {
 		return k.log.Append(ctx, stream, expected, events)
 	}
-	if k.claims() {
+	if k.claims() && req.claimed != stream {
 		if err := k.claim(ctx, req, stream); err != nil {
 			return eventstore.Appended{}, err
 		}
@@ -57,7 +58,17 @@ func (k *keys) append(ctx context.Context, req Request, stream string, expected 
 	if k.indexed != nil {
 		return k.indexed.AppendOnce(ctx, stream, expected, events)
 	}
-	return k.log.Append(ctx, stream, expected, events)
+	return k.log.Append(ctx, stream, expected, exactly(events))
+}
+
+// exactly gives events ids that follow from all that is written. An append that stands in the log already succeeds
+// without writing, and must not do so for a process that has decided otherwise, or would answer otherwise.
+func exactly(events []eventstore.NewEvent) []eventstore.NewEvent {
+	for i := range events {
+		e := &events[i]
+		e.ID = uuid.NewSHA1(e.ID, slices.Concat(e.Data, e.Metadata))
+	}
+	return events
 }
 
 // claimedElsewhere: the key's request is claimed for another stream. Carry it out there, or, if that stream neither holds

@@ -161,6 +161,9 @@ func issuedCode(n int) []event.Stored {
 // TestRoomForNothing runs a service that has to forget every stream at once, some of them while commands hold them.
 func TestRoomForNothing(t *testing.T) {
 	overEveryLog(t, func(t *testing.T, r *restaurant) {
+		if _, indexed := r.log.(eventstore.Indexed); indexed && !r.shared {
+			r.service.Alone()
+		}
 		for _, room := range []int64{0, 60_000} {
 			t.Run(fmt.Sprint(room, " bytes"), func(t *testing.T) {
 				r.service.Bound(room)

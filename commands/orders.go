@@ -29,12 +29,16 @@ type OrderLine struct {
 
 // PlaceOrder puts an order on the open tab of the tablet's table, opening one if there is none.
 func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
-	newest, err := s.lastTab(ctx, device.StoreID, device.TableID)
-	if err != nil {
-		return Answer{}, err
+	newest, known := s.numbers.Get(tableKey(device.StoreID, device.TableID))
+	if !known {
+		var err error
+		if newest, err = s.lastTab(ctx, device.StoreID, device.TableID, 1); err != nil {
+			return Answer{}, err
+		}
 	}
+	begins := false // the newest tab is to be opened
 	for n := newest; ; {
-		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), req, wanted)
+		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), begins, req, wanted)
 		var claimed *claimedElsewhere
 		switch {
 		case errors.As(err, &claimed): // it is there, or that tab may still take it
@@ -44,7 +48,10 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 		case errors.Is(err, tab.ErrClosed):
 			req.leaving = stream.Tab(device.StoreID, tab.ID(device.TableID, n))
 			if n >= newest {
-				newest = n + 1 // it is paid: the order opens the next tab
+				if newest, err = s.afterTab(ctx, device.StoreID, device.TableID, n, begins); err != nil {
+					return Answer{}, err
+				}
+				begins = newest == n+1
 			}
 			n = newest
 		default:
@@ -56,6 +63,16 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 	}
 }
 
+// afterTab returns the number of the tab that follows one that is closed, the table's newest as far as is known. If that
+// one was thought to be a new one, others have opened tabs meanwhile, and the newest is looked for.
+func (s *Service) afterTab(ctx context.Context, storeID, tableID string, closed int, surprised bool) (int, error) {
+	if !surprised {
+		return closed + 1, nil
+	}
+	newest, err := s.lastTab(ctx, storeID, tableID, closed)
+	return max(newest, closed+1), err
+}
+
 // tabNumber is the number that ends the name of a table's tab.
 func tabNumber(name string) (int, error) {
 	n, err := strconv.Atoi(name[strings.LastIndexByte(name, '.')+1:])
@@ -65,11 +82,14 @@ func tabNumber(name string) (int, error) {
 	return n, nil
 }
 
-func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, req Request, wanted PlaceOrder) (Answer, error) {
+func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, begins bool, req Request, wanted PlaceOrder) (Answer, error) {
 	orderID := req.newID("r")
 	return s.tabs.execute(ctx, stream.Tab(device.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
-		status: http.StatusCreated,
-		decide: func(tab.State) (tab.Command, error) {
+		status: http.StatusCreated, begins: begins, final: tab.ErrClosed,
+		decide: func(on tab.State) (tab.Command, error) {
+			if on.Closed {
+				return nil, tab.ErrClosed
+			}
 			items, err := s.items(ctx, device.StoreID, wanted.Lines)
 			return tab.PlaceOrder{
 				StoreID: device.StoreID, TabID: tabID, TableID: device.TableID, OrderID: orderID,
@@ -86,12 +106,24 @@ func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string,
 	})
 }
 
-// items looks the lines' products up in the store's menu as it is now.
+// items looks the lines' products up in the store's menu, which may be lateMax old; one that it lacks may just have been
+// added.
 func (s *Service) items(ctx context.Context, storeID string, lines []OrderLine) ([]tab.Item, error) {
-	offered, err := s.menus.load(ctx, stream.Menu(storeID))
+	offered, err := s.menus.late(ctx, stream.Menu(storeID))
 	if err != nil {
 		return nil, err
 	}
+	items, err := itemsOf(offered, lines)
+	if err == nil {
+		return items, nil
+	}
+	if offered, err = s.menus.load(ctx, stream.Menu(storeID)); err != nil {
+		return nil, err
+	}
+	return itemsOf(offered, lines)
+}
+
+func itemsOf(offered menu.State, lines []OrderLine) ([]tab.Item, error) {
 	items := make([]tab.Item, len(lines))
 	for i, line := range lines {
 		product, known := offered.Product(line.ProductID)
@@ -103,17 +135,15 @@ func (s *Service) items(ctx context.Context, storeID string, lines []OrderLine) 
 	return items, nil
 }
 
-// lastTab returns the number of a table's newest tab, 1 if it has none yet. A stale hint is harmless: it is probed
-// upwards. Without a hint, the numbers are searched by doubling and halving, because tabs have no gaps.
-func (s *Service) lastTab(ctx context.Context, storeID, tableID string) (int, error) {
+// lastTab returns the number of a table's newest tab, which is low or after it; 1 if the table has none yet. The numbers
+// are searched by doubling and halving, because tabs have no gaps.
+func (s *Service) lastTab(ctx context.Context, storeID, tableID string, low int) (int, error) {
 	exists := func(n int) (bool, error) {
 		for _, err := range s.log.ReadStream(ctx, stream.Tab(storeID, tab.ID(tableID, n)), eventstore.StreamRead{Limit: 1, Fresh: true}) {
 			return err == nil, err
 		}
 		return false, nil
 	}
-	hint, _ := s.numbers.Get(tableKey(storeID, tableID))
-	low := max(1, hint) // exists, or is 1
 	high := low + 1
 	for step := 1; ; step *= 2 {
 		is, err := exists(high)

@@ -29,6 +29,7 @@ type Request struct {
 	// leaving is a stream that was folded to its end, does not hold this command, and can take it no more: a claim for it
 	// may move. "": none.
 	leaving string
+	claimed string // the stream that the key is known to be claimed for, "": none
 }
 
 // namespace makes our UUIDs of version 5 differ from everybody else's.

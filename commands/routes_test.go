@@ -129,35 +129,50 @@ func (r *routes) send(who, method, path string, body object) object {
 	return fields
 }
 
+// follow lets a service follow a log until the test ends.
+func follow(t *testing.T, s *commands.Service, feed commands.Feed) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Follow(ctx, feed, quiet)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
 type object = map[string]any
 
 // TestCallsOfRoutes counts the calls that each route which changes something makes over EventStoreDB's protocol, as
-// "reads + appends": by a process that knows nothing yet, and by one that has done the like before. docs/performance.md
+// "reads + appends": by a process that knows nothing yet, and by one that has done the like before and also what came
+// before in the stream. docs/performance.md
 // lists them, in the same words.
 func TestCallsOfRoutes(t *testing.T) {
 	var counts callCounts
-	log := connect(t, serveLog(t, memory(t).(eventstore.Indexed), esdbserver.Options{Called: counts.called}))
+	kept := memory(t).(eventstore.Indexed)
+	log := connect(t, serveLog(t, kept, esdbserver.Options{Called: counts.called}))
+	feed := connect(t, serveLog(t, kept, esdbserver.Options{})) // whose calls are not counted
 	tokens := map[string]string{}
 	r := newRoutes(t, log, tokens)
 	storeID := r.send("owner", "POST", "/v1/stores", object{"name": "Cafe", "posGrade": "BRONZE", "settlementDay": 1})["storeId"].(string)
 	at := "/v1/stores/" + storeID
-	product := func() string {
-		return r.send("owner", "POST", at+"/products", object{"name": "Coffee", "category": "DRINK", "price": 500})["productId"].(string)
+	product := func(by *routes) string {
+		return by.send("owner", "POST", at+"/products", object{"name": "Coffee", "category": "DRINK", "price": 500})["productId"].(string)
 	}
 	free := r.send("owner", "POST", at+"/products", object{"name": "Water", "category": "DRINK", "price": 0})["productId"]
-	coffee := product()
-	code := func(tableID string) string {
-		return r.send("owner", "POST", at+"/tables/"+tableID+"/pairing-codes", nil)["pairingCode"].(string)
+	coffee := product(r)
+	code := func(by *routes, tableID string) string {
+		return by.send("owner", "POST", at+"/tables/"+tableID+"/pairing-codes", nil)["pairingCode"].(string)
 	}
-	seat := func(name string) (deviceID string) {
-		tableID := r.send("owner", "POST", at+"/tables", object{"name": name})["tableId"].(string)
-		paired := r.send("", "POST", "/v1/devices/pair", object{"pairingCode": code(tableID)})
+	seat := func(by *routes, name string) (deviceID string) {
+		tableID := by.send("owner", "POST", at+"/tables", object{"name": name})["tableId"].(string)
+		paired := by.send("", "POST", "/v1/devices/pair", object{"pairingCode": code(by, tableID)})
 		tokens[name] = paired["deviceToken"].(string)
 		tokens[name+" table"] = tableID
 		return paired["deviceId"].(string)
 	}
 	for _, table := range []string{"one", "two"} {
-		seat(table)
+		seat(r, table)
 	}
 	order := func(by *routes, who string, product any) string {
 		return by.send(who, "POST", "/v1/orders", object{"lines": []object{{"productId": product, "quantity": 1}}})["tabId"].(string)
@@ -170,33 +185,38 @@ func TestCallsOfRoutes(t *testing.T) {
 	var table strings.Builder
 	for _, c := range []struct {
 		what   string
-		before func() // by another process
+		before func(by *routes)
 		do     func(by *routes)
 	}{
-		{"order on an open tab", func() { order(r, "one", coffee) }, func(by *routes) { order(by, "one", coffee) }},
-		{"order that opens a tab", func() { pay(r, order(r, "one", coffee)) }, func(by *routes) { order(by, "one", coffee) }},
-		{"payment that closes", func() { tabID = order(r, "two", coffee) }, func(by *routes) { pay(by, tabID) }},
-		{"close of a free tab", func() { tabID = order(r, "two", free) }, func(by *routes) { by.send("owner", "POST", at+"/tabs/"+tabID+"/close", nil) }},
-		{"new product", func() {}, func(by *routes) {
+		{"order on an open tab", func(by *routes) { order(by, "one", coffee) }, func(by *routes) { order(by, "one", coffee) }},
+		{"order that opens a tab", func(by *routes) { pay(by, order(by, "one", coffee)) }, func(by *routes) { order(by, "one", coffee) }},
+		{"payment that closes", func(by *routes) { tabID = order(by, "two", coffee) }, func(by *routes) { pay(by, tabID) }},
+		{"close of a free tab", func(by *routes) { tabID = order(by, "two", free) }, func(by *routes) { by.send("owner", "POST", at+"/tabs/"+tabID+"/close", nil) }},
+		{"new product", func(*routes) {}, func(by *routes) {
 			by.send("owner", "POST", at+"/products", object{"name": "Tea", "category": "DRINK", "price": 400})
 		}},
-		{"change of a product", func() {}, func(by *routes) {
+		{"change of a product", func(*routes) {}, func(by *routes) {
 			price++
 			by.send("owner", "PATCH", at+"/products/"+coffee, object{"price": price})
 		}},
-		{"removal of a product", func() { productID = product() }, func(by *routes) { by.send("owner", "DELETE", at+"/products/"+productID, nil) }},
-		{"new table", func() {}, func(by *routes) { by.send("owner", "POST", at+"/tables", object{"name": "Next"}) }},
-		{"pairing code", func() {}, func(by *routes) { by.send("owner", "POST", at+"/tables/"+tokens["one table"]+"/pairing-codes", nil) }},
-		{"pairing", func() { pairing = code(tokens["two table"]) }, func(by *routes) { by.send("", "POST", "/v1/devices/pair", object{"pairingCode": pairing}) }},
-		{"revocation of a tablet", func() { device = seat(fmt.Sprint("seat", r.keys)) }, func(by *routes) { by.send("owner", "DELETE", at+"/devices/"+device, nil) }},
-		{"new store", func() {}, func(by *routes) {
+		{"removal of a product", func(by *routes) { productID = product(by) }, func(by *routes) { by.send("owner", "DELETE", at+"/products/"+productID, nil) }},
+		{"new table", func(*routes) {}, func(by *routes) { by.send("owner", "POST", at+"/tables", object{"name": "Next"}) }},
+		{"pairing code", func(*routes) {}, func(by *routes) { by.send("owner", "POST", at+"/tables/"+tokens["one table"]+"/pairing-codes", nil) }},
+		{"pairing", func(by *routes) { pairing = code(by, tokens["two table"]) }, func(by *routes) { by.send("", "POST", "/v1/devices/pair", object{"pairingCode": pairing}) }},
+		{"revocation of a tablet", func(by *routes) { device = seat(by, fmt.Sprint("seat", price, by == r)) }, func(by *routes) { by.send("owner", "DELETE", at+"/devices/"+device, nil) }},
+		{"new store", func(*routes) {}, func(by *routes) {
 			by.send("owner", "POST", "/v1/stores", object{"name": "Bar", "posGrade": "BRONZE", "settlementDay": 1})
 		}},
 	} {
 		by := newRoutes(t, log, tokens)
+		by.service.LateAtMost(time.Hour) // however busy this machine is
+		follow(t, by.service, feed)
 		var told []string
-		for range 2 {
-			c.before()
+		for _, before := range []*routes{r, by} {
+			c.before(before)
+			if err := by.service.Followed(t.Context(), must(feed.Head(t.Context()))); err != nil {
+				t.Fatal(err)
+			}
 			told = append(told, counts.of(func() { c.do(by) }))
 		}
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", c.what, told[0], told[1])

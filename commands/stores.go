@@ -130,7 +130,7 @@ func (s *Service) IssuePairingCode(ctx context.Context, ownerID, storeID, tableI
 	}
 	code, pairingID := s.secret.PairingCode(req.CommandID.String())
 	return s.codes.execute(ctx, stream.Pairing(pairingID), req, decision[store.Code, store.IssueCode, store.CodeIssued]{
-		status: http.StatusCreated, secret: true,
+		status: http.StatusCreated, secret: true, begins: true,
 		decide: func(store.Code) (store.IssueCode, error) {
 			return store.IssueCode{Store: state, PairingID: pairingID, TableID: tableID, At: s.moment()}, nil
 		},
@@ -166,7 +166,7 @@ func (s *Service) PairDevice(ctx context.Context, wanted PairDevice, makeRequest
 		return Answer{}, store.ErrCode
 	}
 	pairingID := auth.PairingID(wanted.PairingCode)
-	code, err := s.codes.load(ctx, stream.Pairing(pairingID))
+	code, err := s.codes.glance(ctx, stream.Pairing(pairingID)) // it never changes
 	if err != nil {
 		return Answer{}, err
 	}

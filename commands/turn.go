@@ -15,8 +15,20 @@ func newTurn() turn {
 func (t turn) take(ctx context.Context) (release func(), err error) {
 	select {
 	case <-t:
-		return func() { t <- struct{}{} }, nil
+		return t.release, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
+
+// try takes the turn if it is nobody's now.
+func (t turn) try() (release func(), taken bool) {
+	select {
+	case <-t:
+		return t.release, true
+	default:
+		return nil, false
+	}
+}
+
+func (t turn) release() { t <- struct{}{} }

@@ -239,8 +239,8 @@ type Indexed interface {
 	Find(ctx context.Context, id uuid.UUID) (Event, bool, error)
 
 	// AppendOnce is Append, but returns ErrTaken, and writes nothing, if an append that began with the same id was taken
-	// before, by whichever method and in whichever stream. The repetition that Append answers with the old places is
-	// answered so here, too. Of several calls at once with one id, one writes.
+	// before, by whichever method and in whichever stream, this one included: unlike Append, it does not take a repetition
+	// for success. Of several calls at once with one id, one writes.
 	AppendOnce(ctx context.Context, stream string, expected Revision, events []NewEvent) (Appended, error)
 }
 

@@ -45,6 +45,9 @@ func (f *Feed) Subscriptions() int {
 	return f.own
 }
 
+// Head is the log's.
+func (f *Feed) Head(ctx context.Context) (eventstore.Position, error) { return f.store.Head(ctx) }
+
 // Subscribe is eventstore.Store's, and keeps its promises.
 func (f *Feed) Subscribe(ctx context.Context, after eventstore.Position, filter eventstore.Filter) (eventstore.Subscription, error) {
 	m := &member{feed: f, filter: filter, position: after, told: after, ended: make(chan struct{})}

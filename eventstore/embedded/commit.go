@@ -116,8 +116,11 @@ func (w *writer) admit(r *request) bool {
 		return false
 	}
 	appended, same, err := w.store.repeated(r)
-	if err == nil && !same {
+	switch {
+	case err == nil && !same:
 		err = &eventstore.Conflict{Stream: r.stream, Expected: r.expected, Actual: actual}
+	case err == nil && r.once:
+		err = eventstore.ErrTaken
 	}
 	if err != nil {
 		return refuse(err)

@@ -96,6 +96,9 @@ func Open(config Config) (_ *App, err error) {
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.Owners = auth.NewOwners(a.Secret, config.Now)
 	a.Commands = commands.New(a.Store, a.Secret, config.Now)
+	if config.EventStore == "" { // the directory is locked
+		a.Commands.Alone()
+	}
 	a.Commands.Bound(config.cacheBytes(commands.BytesKept))
 	a.caches = a.allCaches()
 	a.Registry.MustRegister(a.caches)

@@ -115,6 +115,12 @@ func (s *Server) Serve(ctx context.Context) error {
 			return esdbserver.New(log, esdbserver.Options{ReadOnly: s.esdbRead, Logger: s.log}).Serve(ctx, s.esdb)
 		})
 	}
+	if s.Config.EventStore != "" || s.esdb != nil && !s.esdbRead { // others append to the log, too
+		group.Go(func() error {
+			s.Commands.Follow(ctx, s.Feed, s.log)
+			return nil
+		})
+	}
 	if s.Config.plays(RoleProject) {
 		s.projecting.Store(true)
 		group.Go(func() error {

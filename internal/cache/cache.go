@@ -84,6 +84,14 @@ func (c *Cache[K, V]) Remove(key K) {
 	c.remove(key)
 }
 
+// Clear forgets all keys.
+func (c *Cache[K, V]) Clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recent.Purge()
+	c.stats.Bytes = 0
+}
+
 // Bound changes how many bytes the cache may hold.
 func (c *Cache[K, V]) Bound(bytesMax int64) {
 	c.mu.Lock()

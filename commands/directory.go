@@ -111,7 +111,7 @@ func (s *Service) describe(state store.State) (auth.Store, error) {
 	}
 	return auth.Store{
 		StoreID: state.StoreID, OwnerID: state.OwnerID, Currency: string(state.Currency), SettlementDay: state.SettlementDay,
-		MonthlyFee: state.Grade.MonthlyFee(state.Currency),
-		Hours:      calendar.Hours{Zone: zone, Closeout: state.CloseoutHour},
+		Grade: string(state.Grade),
+		Hours: calendar.Hours{Zone: zone, Closeout: state.CloseoutHour},
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"daybook/domain/menu"
 	"daybook/domain/money"
 	"daybook/domain/refusal"
+	"daybook/domain/settlement"
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
@@ -64,7 +65,7 @@ func (s *Service) CheckSales(ctx context.Context, of auth.Store, sales iter.Seq2
 	if c.tender.Method == "" {
 		c.tender = Tender{Method: tab.Cash}
 	}
-	if err := tab.CheckTender(c.tender.Method, c.tender.CardCompany); err != nil {
+	if err := tab.CheckTender(settlement.FeePolicies(), c.tender.Method, c.tender.CardCompany); err != nil {
 		return nil, err
 	}
 	c.batch.Write([]byte(of.StoreID))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"daybook/domain/settlement"
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/internal/auth"
@@ -25,9 +26,10 @@ func (s *Service) TakePayment(ctx context.Context, of auth.Store, tabID string, 
 	return s.tabs.execute(ctx, stream.Tab(of.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
 		status: http.StatusCreated,
 		decide: func(tab.State) (tab.Command, error) {
+			when := s.when(of.Hours)
 			return tab.TakePayment{
 				StoreID: of.StoreID, PaymentID: paymentID, Method: tab.Method(wanted.Method), CardCompany: wanted.CardCompany,
-				Amount: wanted.Amount, SettlementDay: of.SettlementDay, When: s.when(of.Hours),
+				Amount: wanted.Amount, Fees: settlement.FeePolicies().On(when.BusinessDate), SettlementDay: of.SettlementDay, When: when,
 			}, nil
 		},
 		answer: func(state tab.State, _ []tab.Event) (any, error) { return paymentBody(state), nil },

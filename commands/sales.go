@@ -10,6 +10,7 @@ import (
 
 	"daybook/domain/menu"
 	"daybook/domain/money"
+	"daybook/domain/settlement"
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
@@ -96,7 +97,7 @@ func newImportedTab(of auth.Store, sale Sale, tender Tender) (importedTab, error
 	t.amount = state.Amount
 	var end tab.Command = tab.TakePayment{
 		StoreID: of.StoreID, PaymentID: req.newID("y"), Method: tender.Method, CardCompany: tender.CardCompany,
-		SettlementDay: of.SettlementDay, When: when,
+		Fees: settlement.FeePolicies().On(when.BusinessDate), SettlementDay: of.SettlementDay, When: when,
 	}
 	if t.amount == 0 {
 		end = tab.Close{StoreID: of.StoreID, SettlementDay: of.SettlementDay, When: when}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"daybook/domain/calendar"
+	"daybook/domain/settlement"
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 )
@@ -129,10 +130,10 @@ func (p *PeriodFigures) product(n int, of string) (*ProductFigures, error) {
 	return nil, errors.New("no amount")
 }
 
-// TenderFields are the fields of all methods and card companies there are.
-func TenderFields() []string {
+// TenderFields are the fields of all methods and card companies that there ever were.
+func TenderFields(all settlement.Policies) []string {
 	fields := []string{TenderField(tab.Cash, ""), FeeField(tab.Cash, "")}
-	for company := range tab.FeeRates {
+	for _, company := range all.Companies() {
 		fields = append(fields, TenderField(tab.Card, company), FeeField(tab.Card, company))
 	}
 	return fields

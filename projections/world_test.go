@@ -16,6 +16,7 @@ import (
 	"daybook/domain/calendar"
 	"daybook/domain/event"
 	"daybook/domain/menu"
+	"daybook/domain/settlement"
 	"daybook/domain/store"
 	"daybook/domain/stream"
 	"daybook/domain/tab"
@@ -179,7 +180,10 @@ func (w *world) orderOrPay(s store.State) {
 }
 
 func (w *world) payment(s store.State, bill tab.State, when tab.When) tab.TakePayment {
-	c := tab.TakePayment{StoreID: s.StoreID, PaymentID: uuid.NewString()[:8], Method: tab.Cash, SettlementDay: s.SettlementDay, When: when}
+	c := tab.TakePayment{
+		StoreID: s.StoreID, PaymentID: uuid.NewString()[:8], Method: tab.Cash, Fees: settlement.FeePolicies().On(when.BusinessDate),
+		SettlementDay: s.SettlementDay, When: when,
+	}
 	if w.random.IntN(2) == 0 {
 		c.Method, c.CardCompany = tab.Card, []string{"K", "H", "S"}[w.random.IntN(3)]
 	}

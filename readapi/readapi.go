@@ -1,5 +1,5 @@
-// Package readapi is the query API: GET routes over the read models. What it shows was folded before; it picks, sorts
-// and sums up, and decides nothing.
+// Package readapi is the query API: GET routes over the read models. What it shows was folded before; it picks and sorts,
+// and neither decides nor computes anything.
 //
 // Not here: commands, and the question who owns what, which auth.Access answers from the log.
 package readapi
@@ -30,6 +30,7 @@ type Reader interface {
 type PeriodReader interface {
 	Reader
 	Period(ctx context.Context, at eventstore.Position, partition string) (projections.PeriodFigures, error)
+	Tenders(ctx context.Context, at eventstore.Position, partition string) ([]projections.TenderFigures, error)
 }
 
 // API answers queries.

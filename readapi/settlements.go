@@ -27,26 +27,19 @@ func (a *API) settlement(q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := a.Counters.Get(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p), projections.TenderFields()...)
+	tenders, err := a.Counters.Tenders(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p))
 	if err != nil {
 		return nil, err
 	}
-	return settle(q, p, projections.ReadTenders(values)), nil
+	return settle(q, p, tenders)
 }
 
-func settle(q query, p calendar.Period, tenders []projections.TenderFigures) settlement {
-	s := settlement{
+func settle(q query, p calendar.Period, tenders []projections.TenderFigures) (settlement, error) {
+	earned, err := projections.Settled(p, q.store.Grade, q.store.Currency, tenders)
+	return settlement{
 		Term: q.value("term"), Start: p.Start, End: p.End, Currency: q.store.Currency, Status: "OPEN",
-	}
-	if p.Term == calendar.SettlementMonth {
-		s.PosFee = q.store.MonthlyFee
-	}
-	for _, t := range tenders {
-		s.Revenue += t.Amount
-		s.Fee += t.Fee
-	}
-	s.OperatingProfit = s.Revenue - s.Fee - s.PosFee
-	return s
+		Revenue: earned.Revenue, Fee: earned.Fee, PosFee: earned.PosFee, OperatingProfit: earned.OperatingProfit,
+	}, err
 }
 
 type settlementDetail struct {
@@ -93,18 +86,29 @@ func (a *API) settlementDetail(q query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums := settle(q, p, figures.Tenders)
+	sums, err := settle(q, p, figures.Tenders)
+	if err != nil {
+		return nil, err
+	}
 	d := settlementDetail{
 		Term: sums.Term, Start: p.Start, End: p.End, Currency: sums.Currency,
 		PosFee: sums.PosFee, OperatingProfit: sums.OperatingProfit,
 	}
-	d.Revenue.Amount, d.Revenue.Categories = sums.Revenue, categories(figures.Products)
+	d.Revenue.Amount = sums.Revenue
+	if d.Revenue.Categories, err = categories(figures.Products); err != nil {
+		return nil, err
+	}
 	d.Fee.Amount, d.Fee.CardCompanies = sums.Fee, cardFees(figures.Tenders)
 	return d, nil
 }
 
-// categories groups products; groups and products come with the highest amount first, equal ones by name.
-func categories(products []projections.ProductFigures) []categorySales {
+// categories groups products; groups and products come with the highest amount first, equal ones by name. Error:
+// money.ErrOverflow.
+func categories(products []projections.ProductFigures) ([]categorySales, error) {
+	amounts, err := projections.CategoryAmounts(products)
+	if err != nil {
+		return nil, err
+	}
 	all := ranking{measure: productAmount, limit: len(products)}
 	for i := range products {
 		all.add(&products[i])
@@ -116,15 +120,14 @@ func categories(products []projections.ProductFigures) []categorySales {
 		if !met {
 			i = len(groups)
 			place[f.Category] = i
-			groups = append(groups, categorySales{Category: f.Category})
+			groups = append(groups, categorySales{Category: f.Category, Amount: amounts[f.Category]})
 		}
-		groups[i].Amount += f.Amount
 		groups[i].Products = append(groups[i].Products, categoryProduct{f.ProductID, f.Name, f.Quantity, f.Amount})
 	}
 	slices.SortFunc(groups, func(a, b categorySales) int {
 		return cmp.Or(cmp.Compare(b.Amount, a.Amount), cmp.Compare(a.Category, b.Category))
 	})
-	return groups
+	return groups, nil
 }
 
 // cardFees lists what each card company took, in the order of their letters.

@@ -61,13 +61,14 @@ func (a *API) productStatistics(q query) (any, error) {
 	}
 	body := productStatistics{Term: q.value("term"), Start: p.Start, End: p.End, Currency: q.store.Currency, Items: []productSales{}}
 	best, category := ranking{measure: measure, limit: limit}, q.value("category")
+	if body.Total.SaleCount, body.Total.SaleAmount, err = projections.SoldIn(figures.Products, category); err != nil {
+		return nil, err
+	}
 	for i := range figures.Products {
 		f := &figures.Products[i]
 		if category != "" && f.Category != category {
 			continue
 		}
-		body.Total.SaleCount += f.Quantity // part of what the counters could hold
-		body.Total.SaleAmount += f.Amount
 		best.add(f)
 	}
 	for i, f := range best.sorted() {

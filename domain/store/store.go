@@ -28,15 +28,6 @@ func (g Grade) TablesMax() int {
 	return map[Grade]int{Bronze: 30, Silver: 50, Gold: 100}[g]
 }
 
-// MonthlyFee is the price of a grade per settlement month in KRW (reference system, PosGrade.monthlyFee). It is known
-// in KRW only: a store of another currency is charged none.
-func (g Grade) MonthlyFee(c money.Currency) int64 {
-	if c != "KRW" {
-		return 0
-	}
-	return map[Grade]int64{Bronze: 15000, Silver: 20000, Gold: 30000}[g]
-}
-
 // TabletsMax is how many live tablets one table may have.
 const TabletsMax = 8
 

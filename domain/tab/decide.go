@@ -4,6 +4,7 @@ import (
 	"daybook/domain/menu"
 	"daybook/domain/money"
 	"daybook/domain/refusal"
+	"daybook/domain/settlement"
 )
 
 // Command is one of this file's commands.
@@ -30,8 +31,10 @@ type TakePayment struct {
 	StoreID     string
 	PaymentID   string
 	Method      Method
-	CardCompany string // one of FeeRates with Card, "" with Cash
+	CardCompany string // one of Fees with Card, "" with Cash
 	Amount      *int64 // minor units; nil: all that is due
+	// Fees is the policy that holds for the business date.
+	Fees settlement.Policy
 	// SettlementDay of the store, for the Closed event.
 	SettlementDay int
 	When          When
@@ -134,7 +137,7 @@ func price(items []Item, currency money.Currency) ([]Line, int64, error) {
 }
 
 func takePayment(s State, c TakePayment) ([]Event, error) {
-	rate, err := feeRate(c.Method, c.CardCompany)
+	rate, err := feeRate(c.Fees, c.Method, c.CardCompany)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +165,7 @@ func takePayment(s State, c TakePayment) ([]Event, error) {
 	}
 	paid := PaymentCompleted{
 		PaymentID: c.PaymentID, Method: c.Method, CardCompany: c.CardCompany,
-		Amount: amount, FeeRate: rate, Fee: fee.Minor, BusinessDate: c.When.BusinessDate, At: c.When.At,
+		Amount: amount, FeeRate: rate, Fee: fee.Minor, FeePolicy: c.Fees.Version, BusinessDate: c.When.BusinessDate, At: c.When.At,
 	}
 	if s = Evolve(s, paid); s.Due() > 0 {
 		return []Event{paid}, nil
@@ -191,8 +194,8 @@ func (s State) closed(storeID string, settlementDay int, when When) Closed {
 }
 
 // feeRate is what the card company takes; cash costs nothing.
-func feeRate(method Method, cardCompany string) (money.Rate, error) {
-	rate, known := FeeRates[cardCompany]
+func feeRate(fees settlement.Policy, method Method, cardCompany string) (money.Rate, error) {
+	rate, known := fees.CardRate(cardCompany)
 	switch {
 	case method == Cash && cardCompany == "":
 		return 0, nil
@@ -204,8 +207,12 @@ func feeRate(method Method, cardCompany string) (money.Rate, error) {
 	return 0, ErrMethod
 }
 
-// CheckTender refuses what is no way to pay: ErrMethod, ErrCardCompany.
-func CheckTender(method Method, cardCompany string) error {
-	_, err := feeRate(method, cardCompany)
+// CheckTender refuses what was never a way to pay, under any policy: ErrMethod, ErrCardCompany.
+func CheckTender(all settlement.Policies, method Method, cardCompany string) (err error) {
+	for _, fees := range all {
+		if _, err = feeRate(fees, method, cardCompany); err == nil {
+			return nil
+		}
+	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"daybook/domain/calendar"
 	"daybook/domain/event"
 	"daybook/domain/money"
+	"daybook/domain/settlement"
 )
 
 // Event is one of this file's events. These types are the storage format: a field may be added if its zero value is
@@ -39,14 +40,15 @@ type OrderPlaced struct {
 
 // PaymentCompleted: money was taken. The fee and its rate are fixed here, whatever rates become later.
 type PaymentCompleted struct {
-	PaymentID    string        `json:"paymentId"`
-	Method       Method        `json:"method"`
-	CardCompany  string        `json:"cardCompany,omitempty"`
-	Amount       int64         `json:"amount"`
-	FeeRate      money.Rate    `json:"feeRatePpm"`
-	Fee          int64         `json:"fee"`
-	BusinessDate calendar.Date `json:"businessDate"`
-	At           time.Time     `json:"at"`
+	PaymentID    string             `json:"paymentId"`
+	Method       Method             `json:"method"`
+	CardCompany  string             `json:"cardCompany,omitempty"`
+	Amount       int64              `json:"amount"`
+	FeeRate      money.Rate         `json:"feeRatePpm"`
+	Fee          int64              `json:"fee"`
+	FeePolicy    settlement.Version `json:"feePolicy,omitempty"` // that the rate is of; 0: the first (OrFirst)
+	BusinessDate calendar.Date      `json:"businessDate"`
+	At           time.Time          `json:"at"`
 }
 
 // Closed: the bill is paid, or was worth nothing and is over. It repeats, summed up, what was sold and how it was paid, so

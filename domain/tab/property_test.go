@@ -132,7 +132,7 @@ func (e *evening) tender(t *rapid.T, amount *int64, good bool) {
 	rate, known := rates[by]
 	before := e.state
 	err := e.put(t, tab.TakePayment{
-		StoreID: "s1", PaymentID: "m", Method: by.Method, CardCompany: by.CardCompany, Amount: amount, SettlementDay: 5, When: atNight,
+		StoreID: "s1", PaymentID: "m", Method: by.Method, CardCompany: by.CardCompany, Amount: amount, Fees: fees, SettlementDay: 5, When: atNight,
 	})
 	if good = good && known && !before.Closed && before.TabID != ""; (err == nil) != good {
 		t.Fatalf("%+v of %v, due %d: %v, want it taken: %v", by, amount, before.Due(), err, good)

@@ -32,9 +32,6 @@ const (
 	Card Method = "CARD"
 )
 
-// FeeRates are the card companies and what each takes of a payment (reference system, CardCompany.feeRate).
-var FeeRates = map[string]money.Rate{"K": 4000, "H": 6000, "S": 8000}
-
 // Line is one line of an order: what was ordered, as it was called and priced at that moment.
 type Line struct {
 	ProductID string `json:"productId"`

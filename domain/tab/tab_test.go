@@ -10,6 +10,7 @@ import (
 	"daybook/domain/calendar"
 	"daybook/domain/domaintest"
 	"daybook/domain/menu"
+	"daybook/domain/settlement"
 	"daybook/domain/tab"
 )
 
@@ -110,9 +111,12 @@ var (
 	lunch = events{opened, placed("o1", 1000, line(side, 2, 1000))}
 )
 
+// fees is the policy that holds.
+var fees = settlement.FeePolicies().On(first)
+
 // cash is a command to pay an amount; 0: what is due.
 func cash(id string, amount int64) tab.TakePayment {
-	c := tab.TakePayment{StoreID: "s1", PaymentID: id, Method: tab.Cash, SettlementDay: 5, When: atNight}
+	c := tab.TakePayment{StoreID: "s1", PaymentID: id, Method: tab.Cash, Fees: fees, SettlementDay: 5, When: atNight}
 	if amount != 0 {
 		c.Amount = &amount
 	}
@@ -126,7 +130,7 @@ func card(id, company string, amount int64) tab.TakePayment {
 }
 
 func paidCash(id string, amount int64) tab.PaymentCompleted {
-	return tab.PaymentCompleted{PaymentID: id, Method: tab.Cash, Amount: amount, BusinessDate: first, At: night}
+	return tab.PaymentCompleted{PaymentID: id, Method: tab.Cash, Amount: amount, FeePolicy: 1, BusinessDate: first, At: night}
 }
 
 func TestEvolveTellsWhatHappened(t *testing.T) {

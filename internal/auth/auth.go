@@ -29,7 +29,7 @@ type Store struct {
 	OwnerID       string
 	Currency      string // ISO 4217
 	SettlementDay int
-	MonthlyFee    int64 // of its grade, minor units
+	Grade         string
 	Hours         calendar.Hours
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"daybook/domain/calendar"
+	"daybook/domain/settlement"
 	"daybook/internal/auth"
 	"daybook/projections"
 )
@@ -77,7 +78,7 @@ func monthOf(ctx context.Context, sink projections.Sink, target projections.Targ
 
 func settlementOf(ctx context.Context, sink projections.Sink, target projections.Target, store auth.Store) (total storeTakings, err error) {
 	partition := projections.PeriodPartition(store.StoreID, calendar.Containing(calendar.SettlementMonth, monthStart, store.SettlementDay))
-	values, _, err := sink.Get(ctx, target, partition, projections.TenderFields()...)
+	values, _, err := sink.Get(ctx, target, partition, projections.TenderFields(settlement.FeePolicies())...)
 	for _, tender := range projections.ReadTenders(values) {
 		total.revenue += tender.Amount
 		total.fee += tender.Fee

@@ -1,19 +1,15 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"daybook/commands"
-	"daybook/domain/stream"
 	"daybook/eventstore"
 	"daybook/eventstore/kurrent"
 )
@@ -31,11 +27,11 @@ type Copied struct {
 	Keys    int    `json:"keys"`    // of commands of the last 30 days, known in the copy wherever they are sent again
 }
 
-// ErrNotACopy: the target holds something else than the beginning of this log. Nothing was written. Name an empty one.
+// ErrNotACopy: the target holds something else than the beginning of this log. Name an empty one.
 var ErrNotACopy = errors.New("the target is not a copy of this log")
 
 // CopyLog copies the log into KurrentDB: every event with its id, stream and place in the order. It goes on where an
-// earlier run stopped, and at the end compares the copy with the original. Result: Copied.
+// earlier run stopped, and compares each event of the copy with the original. Result: Copied.
 var CopyLog = operation("copy-log", func(ctx context.Context, a *App, args CopyArgs, _ io.Reader, progress Progress) (any, error) {
 	target, err := kurrent.Open(kurrent.Options{URL: args.To, Logger: a.log})
 	if err != nil {
@@ -45,230 +41,233 @@ var CopyLog = operation("copy-log", func(ctx context.Context, a *App, args CopyA
 	return copied, errors.Join(err, target.Close())
 })
 
+// copyLog reads the original twice: once along with what the target has, and from there on to copy; and the last 30 days
+// once more, for the keys.
 func copyLog(ctx context.Context, source, target eventstore.Store, now time.Time, progress Progress) (Copied, error) {
-	var c Copied
 	head, err := source.Head(ctx)
 	if err != nil {
-		return c, err
+		return Copied{}, err
 	}
-	after, err := copiedUpTo(ctx, source, target)
-	if err != nil {
-		return c, err
+	c := &copying{source: source, target: target, head: head, progress: progress}
+	if err := c.look(ctx); err != nil {
+		return c.Copied, err
 	}
-	c.Resumed = !after.IsZero()
-	if err := canBeCopied(ctx, source, after, head, progress); err != nil {
-		return c, err
-	}
-	for run, err := range runs(withoutClaims(source.ReadAll(ctx, eventstore.LogRead{After: after})), head) {
-		if err != nil {
-			return c, err
-		}
-		first, last := run[0], run[len(run)-1]
-		if _, err := target.Append(ctx, first.Stream, first.Revision-1, drafts(run)); err != nil {
-			return c, fmt.Errorf("copying stream %s from revision %d: %w", first.Stream, first.Revision, err)
-		}
-		c.Added += uint64(len(run))
-		progress("copying", last.Position.Commit, head.Commit)
-	}
-	if c.Events, err = compareLogs(ctx, source, target, head, progress); err != nil {
-		return c, err
+	if err := c.rest(ctx); err != nil {
+		return c.Copied, err
 	}
 	c.Keys, err = claimKeys(ctx, source, target, head, now.Add(-keysKept), progress)
-	return c, err
+	return c.Copied, err
 }
 
+// copying is a copy that is being made.
+type copying struct {
+	Copied
+	source, target eventstore.Store
+	head           eventstore.Position // of the source, when the copy began
+	from           eventstore.Position // in the source: up to here the target has everything
+	compared       eventstore.Position // in the target: up to here it is the same
+	progress       Progress
+}
+
+// originals yields the events of the source that belong into the copy.
+func (c *copying) originals(ctx context.Context, after eventstore.Position) iter.Seq2[eventstore.Event, error] {
+	return func(yield func(eventstore.Event, error) bool) {
+		for e, err := range withoutAsides(c.source.ReadAll(ctx, eventstore.LogRead{After: after})) {
+			if err == nil && c.head.Before(e.Position) || !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// told is how many events pass before progress is told again.
+const told = 1000
+
+// look compares what the target has, and looks whether it can take the rest, before anything is written. Errors:
+// ErrNotACopy, or ErrTooLarge with each event's place.
+func (c *copying) look(ctx context.Context) error {
+	next, stop := iter.Pull2(withoutAsides(c.target.ReadAll(ctx, eventstore.LogRead{})))
+	defer stop()
+	var large tooLarge
+	more, n := true, 0
+	for e, err := range c.originals(ctx, eventstore.Position{}) {
+		if err != nil {
+			return err
+		}
+		if n++; n%told == 0 {
+			c.progress("looking", e.Position.Commit, c.head.Commit)
+		}
+		if more {
+			var got eventstore.Event
+			if got, err, more = next(); err != nil {
+				return err
+			}
+			if more {
+				if err := c.same(got, e); err != nil {
+					return err
+				}
+				c.from, c.Resumed = e.Position, true
+				continue
+			}
+		}
+		large.look(e)
+	}
+	c.progress("looking", c.head.Commit, c.head.Commit)
+	if extra, err, more := next(); more {
+		return goesOn(extra, err)
+	}
+	return large.err()
+}
+
+// same notes that the target's next event is as it should be. Error: ErrNotACopy.
+func (c *copying) same(got, want eventstore.Event) error {
+	if !sameEvent(got, want) {
+		return notThere(c.Events, want)
+	}
+	c.Events++
+	c.compared = got.Position
+	return nil
+}
+
+func notThere(before uint64, want eventstore.Event) error {
+	return fmt.Errorf("%w: event %d, %s of stream %s at revision %d, is not there", ErrNotACopy, before+1, want.Type, want.Stream, want.Revision)
+}
+
+func goesOn(extra eventstore.Event, err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it goes on with %s of stream %s", ErrNotACopy, extra.Type, extra.Stream)
+}
+
+// runsAhead is how many appends' worth of events wait for the writer, and behind it.
+const runsAhead = 16
+
+// rest copies what the target lacks. One append follows the other, so that the order of the log is kept; meanwhile the next
+// events are read, and the last ones compared.
+func (c *copying) rest(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	read, wrote := make(chan []eventstore.Event, runsAhead), make(chan []eventstore.Event, runsAhead)
+	group.Go(func() error { return handAll(ctx, runs(c.originals(ctx, c.from)), read) })
+	group.Go(func() error { return handAll(ctx, c.written(ctx, taken(ctx, read)), wrote) })
+	group.Go(func() error { return c.compare(ctx, taken(ctx, wrote)) })
+	return group.Wait()
+}
+
+// run is events that go into one append.
+type run = []eventstore.Event
+
+// handAll hands runs over. Where it fails, it does not close the channel: the context ends then.
+func handAll(ctx context.Context, runs iter.Seq2[run, error], to chan<- run) error {
+	for r, err := range runs {
+		if err != nil {
+			return err
+		}
+		select {
+		case to <- r:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	close(to)
+	return nil
+}
+
+// taken yields what was handed over.
+func taken(ctx context.Context, from <-chan run) iter.Seq2[run, error] {
+	return func(yield func(run, error) bool) {
+		for {
+			select {
+			case r, more := <-from:
+				if !more || !yield(r, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(nil, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+// written appends runs one after the other, and yields each when it was acknowledged.
+func (c *copying) written(ctx context.Context, runs iter.Seq2[run, error]) iter.Seq2[run, error] {
+	return func(yield func(run, error) bool) {
+		for r, err := range runs {
+			if err == nil {
+				err = c.write(ctx, r)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (c *copying) write(ctx context.Context, r run) error {
+	first, last := r[0], r[len(r)-1]
+	if _, err := c.target.Append(ctx, first.Stream, first.Revision-1, drafts(r)); err != nil {
+		return fmt.Errorf("copying stream %s from revision %d: %w", first.Stream, first.Revision, err)
+	}
+	c.Added += uint64(len(r))
+	c.progress("copying", last.Position.Commit, c.head.Commit)
+	return nil
+}
+
+// compareEvents and compareBytes are how much is written before it is read back and compared. So much is in memory.
 const (
-	// keysKept is how long keys are known in a copy, also where a command has another stream by now.
-	keysKept = 30 * 24 * time.Hour
-	// claimers is how many claims are appended at a time.
-	claimers = 32
+	compareEvents = 4096
+	compareBytes  = 8 << 20
 )
 
-// claimKeys claims in the target the keys of all commands since a time, for processes that find a command by its claim
-// only. Returns how many there are.
-func claimKeys(
-	ctx context.Context, source, target eventstore.Store, head eventstore.Position, since time.Time, progress Progress,
-) (keys int, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(claimers)
-	for e, err := range source.ReadAll(ctx, eventstore.LogRead{}) {
-		if err != nil {
-			return 0, errors.Join(err, group.Wait())
-		}
-		if head.Before(e.Position) {
-			break
-		}
-		if e.Created.Before(since) {
-			continue
-		}
-		name, claim, is, err := commands.ClaimOf(e)
-		if err != nil {
-			return 0, errors.Join(err, group.Wait())
-		}
-		if !is {
-			continue
-		}
-		group.Go(func() error {
-			_, err := target.Append(ctx, name, eventstore.NoStream, []eventstore.NewEvent{claim})
-			var there *eventstore.Conflict // claimed in the target since
-			if errors.As(err, &there) {
-				return nil
-			}
-			return err
-		})
-		if keys++; keys%100 == 0 {
-			progress("claiming keys", e.Position.Commit, head.Commit)
-		}
-	}
-	return keys, group.Wait()
-}
-
-// ErrTooLarge: events from before a limit are larger than what the target takes. Nothing was written.
-var ErrTooLarge = fmt.Errorf("events are larger than the %d bytes that an append may have", eventstore.AppendBytesMax)
-
-// tooLargeNamed is how many events ErrTooLarge names.
-const tooLargeNamed = 100
-
-// canBeCopied looks through what is to be copied before anything is written. Error: ErrTooLarge, with each event's place.
-func canBeCopied(ctx context.Context, source eventstore.Store, after, head eventstore.Position, progress Progress) error {
-	var named []string
-	large, n := 0, 0
-	for e, err := range source.ReadAll(ctx, eventstore.LogRead{After: after}) {
+// compare reads back what was written, block by block, and makes sure that nothing else is there.
+func (c *copying) compare(ctx context.Context, written iter.Seq2[run, error]) error {
+	var block run
+	bytes := 0
+	for r, err := range written {
 		if err != nil {
 			return err
 		}
-		if head.Before(e.Position) {
-			break
+		for _, e := range r {
+			bytes += sizeOf(e)
 		}
-		if size := sizeOf(e); size > eventstore.AppendBytesMax {
-			if large++; large <= tooLargeNamed {
-				named = append(named, fmt.Sprintf("stream %s revision %d: %d bytes", e.Stream, e.Revision, size))
-			}
+		if block = append(block, r...); len(block) < compareEvents && bytes < compareBytes {
+			continue
 		}
-		if n++; n%10_000 == 0 {
-			progress("looking", e.Position.Commit, head.Commit)
+		if err := c.compareBlock(ctx, block); err != nil {
+			return err
 		}
+		block, bytes = nil, 0
 	}
-	if large > 0 {
-		return fmt.Errorf("%d %w: %s", large, ErrTooLarge, strings.Join(named, "; "))
+	if err := c.compareBlock(ctx, block); err != nil {
+		return err
+	}
+	for extra, err := range withoutAsides(c.target.ReadAll(ctx, eventstore.LogRead{After: c.compared})) {
+		return goesOn(extra, err)
 	}
 	return nil
 }
 
-func sizeOf(e eventstore.Event) int {
-	return eventstore.NewEvent{Type: e.Type, Data: e.Data, Metadata: e.Metadata}.Size()
-}
-
-// copiedUpTo returns the place in the source of the target's last event, zero if it has none. Error: ErrNotACopy.
-func copiedUpTo(ctx context.Context, source, target eventstore.Store) (eventstore.Position, error) {
-	for last, err := range target.ReadAll(ctx, eventstore.LogRead{Direction: eventstore.Backward}) {
-		if err != nil {
-			return eventstore.Position{}, err
-		}
-		if isClaim(last) {
-			continue
-		}
-		for e, err := range source.ReadStream(ctx, last.Stream, eventstore.StreamRead{From: last.Revision, Limit: 1}) {
-			if err == nil && e.ID != last.ID {
-				err = fmt.Errorf("%w: stream %s differs at revision %d", ErrNotACopy, last.Stream, last.Revision)
+// compareBlock compares the target's next events with what they should be.
+func (c *copying) compareBlock(ctx context.Context, block run) error {
+	for after := c.compared; len(block) > 0; {
+		passed := 0
+		for got, err := range c.target.ReadAll(ctx, eventstore.LogRead{After: after, Limit: len(block)}) {
+			if err != nil {
+				return err
 			}
-			return e.Position, err
-		}
-		return eventstore.Position{}, fmt.Errorf("%w: it has stream %s at revision %d", ErrNotACopy, last.Stream, last.Revision)
-	}
-	return eventstore.Position{}, nil
-}
-
-// isClaim tells what a copy has beside what it was copied from.
-func isClaim(e eventstore.Event) bool { return stream.IsAside(e.Stream) }
-
-// withoutClaims yields the other events.
-func withoutClaims(events iter.Seq2[eventstore.Event, error]) iter.Seq2[eventstore.Event, error] {
-	return func(yield func(eventstore.Event, error) bool) {
-		for e, err := range events {
-			if err == nil && isClaim(e) {
+			passed++
+			if after = got.Position; isAside(got) {
 				continue
 			}
-			if !yield(e, err) {
-				return
+			if err := c.same(got, block[0]); err != nil {
+				return err
 			}
+			block = block[1:]
+		}
+		if passed == 0 {
+			return notThere(c.Events, block[0])
 		}
 	}
-}
-
-// Bounds of one append of a copy.
-const (
-	copyRunMax      = 500
-	copyRunBytesMax = eventstore.AppendBytesMax / 2
-)
-
-// runs gathers neighbours of one stream, which can be appended together without changing the order, up to the head.
-func runs(events iter.Seq2[eventstore.Event, error], head eventstore.Position) iter.Seq2[[]eventstore.Event, error] {
-	return func(yield func([]eventstore.Event, error) bool) {
-		var run []eventstore.Event
-		size := 0
-		for e, err := range events {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if head.Before(e.Position) {
-				break
-			}
-			bytes := sizeOf(e)
-			if len(run) > 0 && (run[0].Stream != e.Stream || len(run) == copyRunMax || size+bytes > copyRunBytesMax) {
-				if !yield(run, nil) {
-					return
-				}
-				run, size = nil, 0
-			}
-			run, size = append(run, e), size+bytes
-		}
-		if len(run) > 0 {
-			yield(run, nil)
-		}
-	}
-}
-
-func drafts(run []eventstore.Event) []eventstore.NewEvent {
-	drafts := make([]eventstore.NewEvent, len(run))
-	for i, e := range run {
-		drafts[i] = eventstore.NewEvent{ID: e.ID, Type: e.Type, Data: e.Data, Metadata: e.Metadata}
-	}
-	return drafts
-}
-
-// compareLogs compares two logs event by event, up to the source's head, and returns how many there are.
-func compareLogs(ctx context.Context, source, target eventstore.Store, head eventstore.Position, progress Progress) (uint64, error) {
-	next, stop := iter.Pull2(withoutClaims(target.ReadAll(ctx, eventstore.LogRead{})))
-	defer stop()
-	count := uint64(0)
-	for want, err := range withoutClaims(source.ReadAll(ctx, eventstore.LogRead{})) {
-		if err != nil {
-			return count, err
-		}
-		if head.Before(want.Position) {
-			break
-		}
-		got, err, more := next()
-		if err != nil {
-			return count, err
-		}
-		if !more || !sameEvent(got, want) {
-			return count, fmt.Errorf("%w: event %d, %s of stream %s at revision %d, is not there", ErrNotACopy, count+1, want.Type, want.Stream, want.Revision)
-		}
-		if count++; count%1000 == 0 {
-			progress("comparing", want.Position.Commit, head.Commit)
-		}
-	}
-	progress("comparing", head.Commit, head.Commit)
-	if extra, err, more := next(); more && err == nil {
-		return count, fmt.Errorf("%w: it goes on with %s of stream %s", ErrNotACopy, extra.Type, extra.Stream)
-	}
-	return count, nil
-}
-
-func sameEvent(a, b eventstore.Event) bool {
-	return a.Stream == b.Stream && a.Revision == b.Revision && a.ID == b.ID && a.Type == b.Type &&
-		bytes.Equal(a.Data, b.Data) && bytes.Equal(a.Metadata, b.Metadata)
+	return nil
 }

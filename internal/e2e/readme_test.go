@@ -11,8 +11,8 @@ import (
 )
 
 // TestReadmeLines runs the lines of the README's "A first sale" as they are printed, in the folder that the README is
-// in. Two things differ from what a reader has: the server's port is a free one, and DAYBOOK_DATA names a directory of
-// the test's instead of ./daybook-data. And -e and -u are stricter than an interactive shell.
+// in. Three things differ from what a reader has: the server's port is a free one, the program is the test's, and
+// DAYBOOK_DATA names a directory of the test's instead of ./daybook-data. And -e and -u are stricter than an interactive shell.
 func TestReadmeLines(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -21,11 +21,12 @@ func TestReadmeLines(t *testing.T) {
 	in := install(t)
 	in.serve()
 	lines := readmeLines(t, filepath.Join(root, "README.md"))
-	const port = "127.0.0.1:8080"
-	if !strings.Contains(lines, port) {
-		t.Fatalf("the lines do not say %s", port)
+	for printed, is := range map[string]string{"http://127.0.0.1:8080": in.base.Load().(string), "bin/quick/daybook": program} {
+		if !strings.Contains(lines, printed) {
+			t.Fatalf("the lines do not say %s", printed)
+		}
+		lines = strings.ReplaceAll(lines, printed, is)
 	}
-	lines = strings.ReplaceAll(lines, "http://"+port, in.base.Load().(string))
 	out := ""
 	for before := ""; before != seoulDate(t); { // once more if midnight came in between
 		before = seoulDate(t)

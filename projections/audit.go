@@ -32,7 +32,7 @@ type AuditReport struct {
 // every period. It also finds a command, an order or a payment that stands in two streams. Whatever is wrong in one
 // store, the others are audited too. storeID "" audits all stores.
 func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string, progress Progress) (AuditReport, error) {
-	target, err := active(ctx, sink, Counters.Name)
+	target, err := active(ctx, sink, Counters)
 	if err != nil {
 		return AuditReport{}, err
 	}

@@ -119,6 +119,12 @@ func (d *Deferred) do(call func(Sink) error) error {
 
 func (d *Deferred) Name() string { return d.name }
 
+// Forgot is that of the opened sink, see forgetful.
+func (d *Deferred) Forgot() bool {
+	is, err := with(d, func(s Sink) (bool, error) { return forgot(s), nil })
+	return is || err != nil
+}
+
 func (d *Deferred) Ping(ctx context.Context) error {
 	return d.do(func(s Sink) error { return s.Ping(ctx) })
 }

@@ -48,17 +48,22 @@ func (o *OlderLog) Error() string {
 func (o *OlderLog) Unwrap() error { return ErrOlder }
 
 // A generation that knows more than the log is kept: a row says so, which no rebuild removes, and the log may grow as it
-// likes. The partition is no name of a store.
+// likes. The partition is no name of a store. Whatever else is noted of the generation is in it, too: see notes.
 const keptPartition, keptField = "!kept", "log"
 
 // Standing returns where the served generation of a read model stands. It returns ErrForeign or an *OlderLog unless that
-// is a place of this log.
+// is a place of this log. Where there is nothing of the model's version yet, it is about the newest version before.
 func Standing(ctx context.Context, store eventstore.Store, sink Sink, model Model) (Checkpoint, error) {
-	target, err := active(ctx, sink, model.Name)
-	if err != nil {
-		return Checkpoint{}, err
+	for is := true; is; model, is = model.before() {
+		target, err := active(ctx, sink, model)
+		if err != nil {
+			return Checkpoint{}, err
+		}
+		if at, err := standing(ctx, store, sink, target); err != nil || at.Log != "" {
+			return at, err
+		}
 	}
-	return standing(ctx, store, sink, target)
+	return Checkpoint{}, nil
 }
 
 func standing(ctx context.Context, store eventstore.Store, sink Sink, target Target) (Checkpoint, error) {

@@ -110,7 +110,7 @@ func (r *restored) kept() {
 		if err != nil || generations.Active == 1 || !slices.Contains(generations.All, 1) {
 			r.t.Errorf("%s: %+v, %v", model.Name, generations, err)
 		}
-		if diff := cmp.Diff(r.newer[model.Name], contentsOf(r.t, r.sink, projections.Target{Model: model.Name, Generation: 1})); diff != "" {
+		if diff := cmp.Diff(r.newer[model.Name], contentsOf(r.t, r.sink, model.Target(1))); diff != "" {
 			r.t.Errorf("%s: %s", model.Name, diff)
 		}
 	}
@@ -202,7 +202,7 @@ func TestEarlierProgramsCheckpoint(t *testing.T) {
 	unnamed := func(sink projections.Sink, position eventstore.Position) {
 		t.Helper()
 		at := projections.Checkpoint{Log: identity(t, log), Version: projections.Stores.Version, Position: position}
-		if err := sink.Apply(t.Context(), projections.Target{Model: "stores", Generation: 1}, projections.Batch{To: at}); err != nil {
+		if err := sink.Apply(t.Context(), projections.Stores.Target(1), projections.Batch{To: at}); err != nil {
 			t.Fatal(err)
 		}
 	}

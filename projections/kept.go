@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,27 +13,40 @@ import (
 // Generation is one generation of a read model.
 type Generation struct {
 	Model      string              `json:"model"`
+	Version    int                 `json:"version"`
 	Sink       string              `json:"sink"`
 	Generation int                 `json:"generation"`
-	Served     bool                `json:"served"`
+	Served     bool                `json:"served"` // by programs of this version
 	Position   eventstore.Position `json:"position"`
 	// Problem says why it is not of this log, or that it knows more than the log does and is kept; "" if it is well.
 	Problem string `json:"problem"`
 }
 
-// ListGenerations returns the generations of a read model, ascending.
-func ListGenerations(ctx context.Context, store eventstore.Store, sink Sink, model Model) ([]Generation, error) {
-	exist, err := sink.Generations(ctx, model.Name)
+// ListGenerations returns the generations of a read model and of its earlier versions, each version's ascending.
+func ListGenerations(ctx context.Context, store eventstore.Store, sink Sink, model Model) (all []Generation, err error) {
+	for is := true; is; model, is = model.before() {
+		of, err := listGenerations(ctx, store, sink, model)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, of...)
+	}
+	return all, nil
+}
+
+func listGenerations(ctx context.Context, store eventstore.Store, sink Sink, model Model) (all []Generation, err error) {
+	exist, err := sink.Generations(ctx, model.keptAs())
 	if err != nil {
 		return nil, err
 	}
-	all := make([]Generation, 0, len(exist.All))
 	for _, g := range exist.All {
-		at, err := standing(ctx, store, sink, Target{model.Name, g})
+		at, err := standing(ctx, store, sink, model.Target(g))
 		if ignoring(err, ErrForeign, ErrOlder) != nil {
 			return nil, err
 		}
-		of := Generation{Model: model.Name, Sink: sink.Name(), Generation: g, Served: g == exist.Active, Position: at.Position}
+		of := Generation{
+			Model: model.Name, Version: model.Version, Sink: sink.Name(), Generation: g, Served: g == exist.Active, Position: at.Position,
+		}
 		if err != nil {
 			of.Problem = err.Error()
 		}
@@ -41,19 +55,31 @@ func ListGenerations(ctx context.Context, store eventstore.Store, sink Sink, mod
 	return all, nil
 }
 
-// DropGeneration deletes a generation that is not served, one that is kept, too. Error: ErrActive.
-func DropGeneration(ctx context.Context, sink Sink, model Model, generation int) error {
-	return sink.Drop(ctx, Target{model.Name, generation})
+// DropGeneration deletes a generation that is not served, one that is kept, too. Error: ErrActive, unless the model is of
+// a version that is superseded, of which nothing is left then but what is kept.
+func DropGeneration(ctx context.Context, store eventstore.Store, sink Sink, model Model, generation int) error {
+	err := sink.Drop(ctx, model.Target(generation))
+	if !errors.Is(err, ErrActive) {
+		return err
+	}
+	noted, _, notedErr := readNotes(ctx, sink, model.Target(generation))
+	switch {
+	case notedErr != nil:
+		return notedErr
+	case noted.superseded.Version == 0:
+		return err
+	}
+	return dropVersion(ctx, store, sink, model)
 }
 
 // CompareGeneration tells line by line in what a generation differs from the served one: what is in one only, or not
 // the same in both. It goes on until tell returns an error, which it returns.
 func CompareGeneration(ctx context.Context, sink Sink, model Model, generation int, tell func(line string) error) error {
-	served, err := active(ctx, sink, model.Name)
+	served, err := active(ctx, sink, model)
 	if err != nil {
 		return err
 	}
-	target := Target{model.Name, generation}
+	target := model.Target(generation)
 	partitions := map[string]bool{}
 	for _, of := range []Target{served, target} {
 		if _, err := sink.Scan(ctx, of, func(partition string, _ Entry) error {

@@ -130,11 +130,11 @@ func TestLostDataComesBack(t *testing.T) {
 func lose(t *testing.T, sink projections.Sink, model projections.Model) {
 	t.Helper()
 	ctx := context.Background()
-	one, two := projections.Target{Model: model.Name, Generation: 1}, projections.Target{Model: model.Name, Generation: 2}
+	one, two := model.Target(1), model.Target(2)
 	at := projections.Checkpoint{Log: "x"}
 	for _, err := range []error{
-		sink.Apply(ctx, two, projections.Batch{To: at}), sink.Activate(ctx, model.Name, 2), sink.Drop(ctx, one),
-		sink.Activate(ctx, model.Name, 1), sink.Drop(ctx, two),
+		sink.Apply(ctx, two, projections.Batch{To: at}), sink.Activate(ctx, two.Model, 2), sink.Drop(ctx, one),
+		sink.Activate(ctx, one.Model, 1), sink.Drop(ctx, two),
 	} {
 		if err != nil {
 			t.Fatal(err)

@@ -51,6 +51,8 @@ func (m *Metrics) watch(r *Runner) {
 		}
 		return 0
 	})
+	gauge("daybook_projection_superseded", "The newer version of the read model that newer programs serve; 0 if there is none.",
+		func(s Status) float64 { return float64(s.Superseded) })
 	gauge("daybook_projection_parked_streams", "Streams stopped at an event that cannot be folded.",
 		func(s Status) float64 { return float64(s.Parked) })
 }

@@ -17,8 +17,10 @@ import (
 // Model declares a read model: what it is called, which events change it, and how. Running live, rebuilding and
 // verifying all use the same declaration.
 type Model struct {
-	Name    string
-	Version int      // of what NewFold makes; grows when old contents are no longer what a fold would give
+	Name string
+	// Version of what NewFold makes; from 1. It grows when old contents are no longer what a fold would give. Each version is
+	// kept by itself. Readers must understand what the version before wrote: it is shown while this one is built.
+	Version int
 	Types   []string // event types that change it; the subscription's filter
 	// Category, if not "", is the one that all its events are of, and says that events of two stores never change the
 	// same field: so each store's events may be folded apart from the others'.

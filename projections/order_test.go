@@ -63,7 +63,7 @@ func TestAProductIsCalledAsItWasSoldLast(t *testing.T) {
 		"s0|DAY|2024-12-03": "Soup", "s0|DAY|2024-12-02": "Broth", "s0|WEEK|2024-12-02": "Soup", "s0|MONTH|2024-12-01": "Soup",
 		"s0|SETTLEMENT_MONTH|2024-11-05": "Soup", "s0|MONTH|2024-11-01": "Water",
 	} {
-		entries, _, err := sink.List(t.Context(), projections.Target{Model: "counters", Generation: 1}, partition, "", 0)
+		entries, _, err := sink.List(t.Context(), projections.Counters.Target(1), partition, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}

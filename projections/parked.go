@@ -57,7 +57,7 @@ func (p Parked) change() (Change, error) {
 
 // ListParked returns the streams that a read model, as it is served, stopped following, in byte order.
 func ListParked(ctx context.Context, sink Sink, model Model) ([]Parked, error) {
-	target, err := active(ctx, sink, model.Name)
+	target, err := active(ctx, sink, model)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func TestWhatNoSinkTakesIsPoison(t *testing.T) {
 	if err := projections.Unpark(t.Context(), log, sink, projections.Tabs, []string{"tab-s0-t9.1"}, true, quiet); err != nil {
 		t.Fatal(err)
 	}
-	open, _, err := sink.List(t.Context(), projections.Target{Model: "tabs", Generation: 1}, projections.OpenTabs("s0"), "", 0)
+	open, _, err := sink.List(t.Context(), projections.Tabs.Target(1), projections.OpenTabs("s0"), "", 0)
 	if err != nil || len(open) != 1 || string(open[0].Row) != `{"tabId":"t9.2"}` {
 		t.Errorf("open are %+v, %v", open, err)
 	}
@@ -225,7 +225,7 @@ func closedOf(storeID string, amount int64) string {
 
 func grossOf(t *testing.T, sink projections.Sink, partition string) int64 {
 	t.Helper()
-	values, _, err := sink.Get(t.Context(), projections.Target{Model: "counters", Generation: 1}, partition, projections.CountGross)
+	values, _, err := sink.Get(t.Context(), projections.Counters.Target(1), partition, projections.CountGross)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,11 +49,11 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 	}
 	fresh := func() projections.PeriodFigures {
 		t.Helper()
-		generations, err := sink.Generations(t.Context(), "counters")
+		generations, err := sink.Generations(t.Context(), projections.Counters.Target(1).Model)
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries, _, err := sink.Sink.List(t.Context(), projections.Target{Model: "counters", Generation: generations.Active}, partition, "", 0)
+		entries, _, err := sink.Sink.List(t.Context(), projections.Counters.Target(generations.Active), partition, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestPeriodsAreReadOnce(t *testing.T) {
 // fillPeriods puts a period of a thousand products into each of n partitions.
 func fillPeriods(t *testing.T, sink projections.Sink, log string, n int) {
 	t.Helper()
-	target := projections.Target{Model: projections.Counters.Name, Generation: 1}
+	target := projections.Counters.Target(1)
 	var at projections.Checkpoint
 	for period := range n {
 		batch := projections.Batch{From: at, To: projections.Checkpoint{Log: log, Version: projections.Counters.Version, Resumed: period + 1}}

@@ -65,7 +65,7 @@ func (r *Reader) List(ctx context.Context, at eventstore.Position, partition, af
 // read repeats a read until what it saw includes a position.
 func (r *Reader) read(ctx context.Context, at eventstore.Position, read func(Target) (Checkpoint, error)) error {
 	for {
-		target, least, err := r.served(ctx, at)
+		target, least, of, err := r.served(ctx, at)
 		if err != nil {
 			return err
 		}
@@ -74,10 +74,10 @@ func (r *Reader) read(ctx context.Context, at eventstore.Position, read func(Tar
 			return fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
 		}
 		if is.follows(least) {
-			r.shown(is)
+			r.shown(is, of)
 			return nil
 		}
-		if r.runner != nil {
+		if of == nil {
 			r.runner.lost()
 			continue
 		}
@@ -89,24 +89,32 @@ func (r *Reader) read(ctx context.Context, at eventstore.Position, read func(Tar
 	}
 }
 
-// served returns the target to read, and the checkpoint that it must have reached at least.
-func (r *Reader) served(ctx context.Context, at eventstore.Position) (Target, Checkpoint, error) {
+// served returns the target to read, the checkpoint that it must have reached at least, and who knows that: nil if it is
+// the runner.
+func (r *Reader) served(ctx context.Context, at eventstore.Position) (Target, Checkpoint, *remote, error) {
+	of := r.remote
 	if r.runner != nil {
-		target, status, err := r.runner.wait(ctx, at)
-		return target, status.Persisted, err
+		target, status, standIn, err := r.runner.wait(ctx, at, true)
+		if err != nil || standIn == nil {
+			return target, status.Persisted, nil, err
+		}
+		of = standIn
 	}
-	target, least, err := r.remote.served(ctx)
+	target, least, err := of.served(ctx)
 	if err != nil {
-		return target, least, fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
+		return target, least, of, fmt.Errorf("%w: %s: %w", ErrNotCurrent, r.model, err)
 	}
 	if least.Position.Before(at) {
 		least = Checkpoint{Log: least.Log, Version: least.Version, Position: at}
 	}
-	return target, least, nil
+	return target, least, of, nil
 }
 
-func (r *Reader) shown(is Checkpoint) {
-	if r.remote != nil {
-		r.remote.shown(is)
+func (r *Reader) shown(is Checkpoint, of *remote) {
+	if of != nil {
+		of.shown(is)
+		if r.runner != nil {
+			r.runner.shownOf(is)
+		}
 	}
 }

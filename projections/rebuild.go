@@ -32,7 +32,7 @@ type Progress func(done, total uint64)
 // Where the log is an older copy of what the served generation was made of, there is nothing to compare, and that
 // generation is kept.
 func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger, progress Progress) (Report, error) {
-	served, err := active(ctx, sink, model.Name)
+	served, err := active(ctx, sink, model)
 	if err != nil {
 		return Report{}, err
 	}
@@ -62,7 +62,10 @@ func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	if err := w.fill(ctx, store, head, progress); err != nil {
 		return report, err
 	}
-	return report, sink.Activate(ctx, model.Name, next.Generation)
+	if err := w.noteComplete(ctx); err != nil {
+		return report, err
+	}
+	return report, sink.Activate(ctx, next.Model, next.Generation)
 }
 
 // nextGeneration makes room for a new generation: what an interrupted rebuild left behind goes, and so does what came
@@ -96,7 +99,7 @@ var ErrNoRollback = errors.New("there is no earlier generation to go back to")
 // Rollback serves the generation before the present one again; it catches up from where it was left. One that is not of
 // this log, or knows more than it, is passed over. Error: ErrNoRollback.
 func Rollback(ctx context.Context, store eventstore.Store, sink Sink, model Model) error {
-	generations, err := sink.Generations(ctx, model.Name)
+	generations, err := sink.Generations(ctx, model.keptAs())
 	if err != nil {
 		return err
 	}
@@ -105,10 +108,10 @@ func Rollback(ctx context.Context, store eventstore.Store, sink Sink, model Mode
 		if g >= generations.Active {
 			continue
 		}
-		_, err := standing(ctx, store, sink, Target{model.Name, g})
+		_, err := standing(ctx, store, sink, model.Target(g))
 		switch {
 		case err == nil:
-			return sink.Activate(ctx, model.Name, g)
+			return sink.Activate(ctx, model.keptAs(), g)
 		case !errors.Is(err, ErrForeign) && !errors.Is(err, ErrOlder):
 			return err
 		}
@@ -131,7 +134,10 @@ func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model
 		return err
 	}
 	w.rangeSize, w.fillMax = catchUpPositions, catchUpEvents
-	return w.fill(ctx, store, head, progress)
+	if err := w.fill(ctx, store, head, progress); err != nil {
+		return err
+	}
+	return w.noteComplete(ctx)
 }
 
 // catchUpPositions and catchUpEvents are rangePositions and fillEvents for a read model that is served: what it lacks are the

@@ -47,7 +47,7 @@ func TestRebuildWhileServing(t *testing.T) {
 	close(stop)
 	<-stopped
 	r.caughtUp(t, log)
-	generations, err := sink.Generations(t.Context(), "counters")
+	generations, err := sink.Generations(t.Context(), projections.Counters.Target(1).Model)
 	if err != nil || generations.Active != 2 {
 		t.Errorf("generations: %+v, %v", generations, err)
 	}
@@ -110,7 +110,7 @@ func TestDamageIsFoundAndMended(t *testing.T) {
 // damage changes a read model behind everybody's back.
 func damage(t *testing.T, sink projections.Sink, c projections.Change) {
 	t.Helper()
-	target := projections.Target{Model: "counters", Generation: 1}
+	target := projections.Counters.Target(1)
 	at, err := sink.Checkpoint(t.Context(), target)
 	to := at
 	to.Resumed++

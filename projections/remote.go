@@ -12,16 +12,22 @@ import (
 // remote knows what of a read model that another process keeps up to date may be shown: at first what includes the end
 // of the log as it was when this process first looked, so that a read model which is being filled is not taken for all
 // there is; then nothing older than what was shown.
+//
+// While the read model is not complete, an earlier version stands in for it, if one can.
 type remote struct {
 	model Model
 	sink  Sink
 	store eventstore.Store
 	now   func() time.Time
 
-	mu      sync.Mutex
-	target  Target    // that was checked
-	checked time.Time // when
-	least   Checkpoint
+	mu       sync.Mutex
+	target   Target    // that was checked
+	checked  time.Time // when
+	least    Checkpoint
+	complete bool // no stand-in is needed
+	standIn  *remote
+
+	heads headsSeen
 }
 
 var errOtherVersion = errors.New("read model is of another version of the program")
@@ -29,38 +35,73 @@ var errOtherVersion = errors.New("read model is of another version of the progra
 // served returns the target to read, and the checkpoint that it must have reached at least. Once a second, and when
 // another generation is served, it makes sure that the target is of this log.
 func (r *remote) served(ctx context.Context) (Target, Checkpoint, error) {
-	target, err := active(ctx, r.sink, r.model.Name)
+	target, err := active(ctx, r.sink, r.model)
 	if err != nil {
 		return target, Checkpoint{}, err
 	}
 	r.mu.Lock()
-	least, sure := r.least, target == r.target && r.now().Sub(r.checked) < sinkCheckInterval
+	least, standIn, sure := r.least, r.standIn, target == r.target && r.now().Sub(r.checked) < sinkCheckInterval
 	r.mu.Unlock()
-	if sure {
-		return target, least, nil
+	if !sure {
+		if least, standIn, err = r.check(ctx, target); err != nil {
+			return target, least, err
+		}
 	}
+	if standIn != nil {
+		return standIn.served(ctx)
+	}
+	return target, least, nil
+}
+
+// check looks at a target that is to be served, and says what it must have reached, or what stands in for it.
+func (r *remote) check(ctx context.Context, target Target) (least Checkpoint, standIn *remote, err error) {
 	at, err := standing(ctx, r.store, r.sink, target)
 	if err == nil && at.Log != "" && at.Version != r.model.Version {
 		err = errOtherVersion
 	}
 	if err != nil {
-		return target, least, err
+		return least, nil, err
+	}
+	noted, _, err := readNotes(ctx, r.sink, target)
+	if err != nil {
+		return least, nil, err
+	}
+	if standIn, err = r.findStandIn(ctx, noted); err != nil {
+		return least, nil, err
 	}
 	log, err := r.store.Identity(ctx)
 	if err != nil {
-		return target, least, err
+		return least, nil, err
 	}
 	head, err := r.store.Head(ctx)
 	if err != nil {
-		return target, least, err
+		return least, nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first := r.checked.IsZero(); (first || head.Before(r.least.Position)) && !head.IsZero() {
+	if (r.least == Checkpoint{} || head.Before(r.least.Position)) && !head.IsZero() {
 		r.least = Checkpoint{Log: log, Version: r.model.Version, Position: head}
 	}
-	r.target, r.checked = target, r.now()
-	return target, r.least, nil
+	if due := r.heads.seen(head, r.now()); noted.superseded.Version > 0 && r.least.Position.Before(due) {
+		r.least = Checkpoint{Log: log, Version: r.model.Version, Position: due}
+	}
+	r.complete = r.complete || noted.complete
+	r.target, r.checked, r.standIn = target, r.now(), standIn
+	return r.least, standIn, nil
+}
+
+// findStandIn keeps to the one that was found first. It is not needed any more once the read model was complete.
+func (r *remote) findStandIn(ctx context.Context, noted notes) (*remote, error) {
+	r.mu.Lock()
+	complete, standIn := r.complete || noted.complete, r.standIn
+	r.mu.Unlock()
+	if complete || standIn != nil {
+		if complete {
+			standIn = nil
+		}
+		return standIn, nil
+	}
+	return findStandIn(ctx, r.store, r.sink, r.model, r.now)
 }
 
 // shown notes what a reader was shown.
@@ -68,6 +109,27 @@ func (r *remote) shown(is Checkpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if is.Log != "" && r.least.Position.Before(is.Position) {
-		r.least = Checkpoint{Log: is.Log, Version: is.Version, Position: is.Position}
+		r.least = Checkpoint{Log: is.Log, Version: r.model.Version, Position: is.Position}
 	}
+	if r.standIn != nil {
+		r.standIn.shown(is)
+	}
+}
+
+// abandonedAfter is after what time a superseded version must hold what is in the log. If it does not, all processes that
+// kept it up to date may have ended, and it is not served any more. It is more than a busy one is ever late.
+const abandonedAfter = 5 * time.Second
+
+// headsSeen remembers where the log ended a while ago.
+type headsSeen struct {
+	due, next eventstore.Position
+	at        time.Time // when next was the end
+}
+
+// seen notes where the log ends, and returns where it ended abandonedAfter ago, or earlier.
+func (h *headsSeen) seen(head eventstore.Position, now time.Time) (due eventstore.Position) {
+	if now.Sub(h.at) >= abandonedAfter {
+		h.due, h.next, h.at = h.next, head, now
+	}
+	return h.due
 }

@@ -29,10 +29,12 @@ type Runner struct {
 	checked time.Time   // when the sink was last asked whether it stands where the writer left it
 	suspect atomic.Bool // a reader saw that it does not
 
-	mu     sync.Mutex
-	status Status
-	target Target
-	rows   *knownRows // the writer's; nil until started
+	mu      sync.Mutex
+	status  Status
+	target  Target
+	rows    *knownRows          // the writer's; nil until started
+	standIn *remote             // reads an earlier version while this one is built beside it; nil if none does
+	floor   eventstore.Position // what was shown of it
 
 	rowsMax int64 // bytes of rows
 	// changed is closed, and replaced, when status changes.
@@ -46,6 +48,7 @@ type Status struct {
 	Seen        eventstore.Position // nothing up to here is missing in the sink; at or past Persisted
 	Live        bool                // it has caught up with the log and its figures may be read
 	Parked      int                 // streams that are stopped
+	Superseded  int                 // the newer version that newer programs serve; 0: none does
 	Problem     error               // why it is not running now; nil if it is
 }
 
@@ -89,11 +92,15 @@ func (r *Runner) start(ctx context.Context) (eventstore.Position, error) {
 	switch {
 	case errors.Is(err, ErrOlder) && !errors.Is(err, ErrForeign):
 		_ = r.failed(err) // nobody may read it while the new one is built
+		r.update(func(*Status) { r.floor = eventstore.Position{} })
 		r.tellOlder(err)
 		err = r.rebuild(ctx)
 	case err == nil && r.writer.at.Log != "" && r.writer.at.Version != r.Model.Version:
 		r.log.Info("read model is of another version: rebuilding", "was", r.writer.at.Version, "is", r.Model.Version)
 		err = r.rebuild(ctx)
+	}
+	if err == nil {
+		err = r.buildBeside(ctx)
 	}
 	if err != nil {
 		return eventstore.Position{}, r.failed(err)
@@ -154,9 +161,17 @@ func (r *Runner) handle(ctx context.Context, batch eventstore.Batch) error {
 			return r.failed(err)
 		}
 	}
+	if batch.CaughtUp && !r.Status().Live {
+		if err := r.complete(ctx); err != nil {
+			return r.failed(err)
+		}
+	}
 	r.update(func(s *Status) {
 		s.Persisted, s.Parked, s.Problem = w.at, len(w.stopped), nil
 		s.Live = s.Live || batch.CaughtUp
+		if s.Live {
+			r.standIn = nil
+		}
 		if s.Seen.Before(batch.Position) {
 			s.Seen = batch.Position
 		}
@@ -203,7 +218,7 @@ func (r *Runner) checkSink(ctx context.Context) error {
 }
 
 func (r *Runner) compareSink(ctx context.Context) error {
-	target, err := active(ctx, r.Sink, r.Model.Name)
+	target, err := active(ctx, r.Sink, r.Model)
 	if err != nil {
 		return err
 	}
@@ -226,19 +241,26 @@ func (r *Runner) update(change func(*Status)) {
 	r.changed = make(chan struct{})
 }
 
-// wait returns the served target and its status once its figures include a position and may be read.
-func (r *Runner) wait(ctx context.Context, at eventstore.Position) (Target, Status, error) {
+// wait returns the served target and its status once its figures include a position and may be read; or what stands in
+// for it meanwhile, unless that is not wanted.
+func (r *Runner) wait(ctx context.Context, at eventstore.Position, orStandIn bool) (Target, Status, *remote, error) {
 	for {
 		r.mu.Lock()
-		target, status, changed := r.target, r.status, r.changed
+		target, status, changed, standIn := r.target, r.status, r.changed, r.standIn
+		if at.Before(r.floor) {
+			at = r.floor
+		}
 		r.mu.Unlock()
-		if status.Live && !status.Seen.Before(at) {
-			return target, status, nil
+		switch {
+		case status.Live && !status.Seen.Before(at):
+			return target, status, nil, nil
+		case standIn != nil && orStandIn:
+			return target, status, standIn, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return target, status, notCurrent(status)
+			return target, status, nil, notCurrent(status)
 		}
 	}
 }
@@ -257,6 +279,6 @@ func (r *Runner) Ready() error {
 
 // Wait returns once the read model includes a position and may be read. Error: ErrNotCurrent, when the context ended.
 func (r *Runner) Wait(ctx context.Context, at eventstore.Position) error {
-	_, _, err := r.wait(ctx, at)
+	_, _, _, err := r.wait(ctx, at, false)
 	return err
 }

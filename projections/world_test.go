@@ -209,11 +209,12 @@ func (w *world) events() []eventstore.Event {
 // contents is everything that a sink serves of a model, as text.
 func contents(t *testing.T, sink projections.Sink, model string) string {
 	t.Helper()
-	generations, err := sink.Generations(context.Background(), model)
-	if err != nil {
-		t.Fatal(err)
+	of, known := projections.ByName(model)
+	generations, err := sink.Generations(context.Background(), of.Target(1).Model)
+	if err != nil || !known {
+		t.Fatal(known, err)
 	}
-	return contentsOf(t, sink, projections.Target{Model: model, Generation: generations.Active})
+	return contentsOf(t, sink, of.Target(generations.Active))
 }
 
 // contentsOf is everything that a generation holds of the log, as text.

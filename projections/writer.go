@@ -59,7 +59,7 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 
 // openServed opens the target that is served.
 func openServed(ctx context.Context, store eventstore.Store, sink Sink, model Model, log *slog.Logger) (*writer, error) {
-	target, err := active(ctx, sink, model.Name)
+	target, err := active(ctx, sink, model)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,8 @@ func (w *writer) park(ctx context.Context, e eventstore.Event, next Checkpoint, 
 	return nil
 }
 
-func active(ctx context.Context, sink Sink, model string) (Target, error) {
-	generations, err := sink.Generations(ctx, model)
-	return Target{Model: model, Generation: generations.Active}, err
+// active returns the generation of a read model that is served.
+func active(ctx context.Context, sink Sink, model Model) (Target, error) {
+	generations, err := sink.Generations(ctx, model.keptAs())
+	return model.Target(generations.Active), err
 }

@@ -30,7 +30,7 @@ func (c *generationsListCmd) Run(p *program) error {
 		if g.Served {
 			state = "served"
 		}
-		fmt.Fprintf(p.out, "%s\t%d\t%s\tposition %s\t%s\n", g.Model, g.Generation, state, g.Position, g.Problem)
+		fmt.Fprintf(p.out, "%s\tversion %d\t%d\t%s\tposition %s\t%s\n", g.Model, g.Version, g.Generation, state, g.Position, g.Problem)
 	}
 	return nil
 }
@@ -39,10 +39,11 @@ func (c *generationsListCmd) Run(p *program) error {
 type generationArgs struct {
 	Model      string `arg:"" help:"Read model."`
 	Generation int    `arg:"" help:"Generation."`
+	Of         int    `help:"Version of the read model, as listed. Default: this program's." placeholder:"VERSION"`
 }
 
 func (a generationArgs) args() app.GenerationArgs {
-	return app.GenerationArgs{Model: a.Model, Generation: a.Generation}
+	return app.GenerationArgs{Model: a.Model, Version: a.Of, Generation: a.Generation}
 }
 
 type generationsCompareCmd struct {

@@ -29,6 +29,7 @@ var ListGenerations = operation("generations-list", func(ctx context.Context, a 
 // GenerationArgs name a generation of a read model.
 type GenerationArgs struct {
 	Model      string `json:"model"`
+	Version    int    `json:"version"` // 0: of this program
 	Generation int    `json:"generation"`
 }
 
@@ -44,21 +45,24 @@ func (g GenerationArgs) in(ctx context.Context, a *App) (projections.Model, proj
 	if err != nil {
 		return model, nil, err
 	}
+	if g.Version != 0 {
+		model.Version = g.Version
+	}
 	for _, each := range of {
-		if each.Generation == g.Generation {
+		if each.Version == model.Version && each.Generation == g.Generation {
 			return model, a.sinkOf[model.Name], nil
 		}
 	}
-	return model, nil, fmt.Errorf("%s has no generation %d", g.Model, g.Generation)
+	return model, nil, fmt.Errorf("version %d of %s has no generation %d", model.Version, g.Model, g.Generation)
 }
 
-// DropGeneration deletes a generation that is not served. Result: nil.
+// DropGeneration deletes a generation that is not served by the newest program. Result: nil.
 var DropGeneration = operation("generations-drop", func(ctx context.Context, a *App, args GenerationArgs, _ io.Reader, _ Progress) (any, error) {
 	model, sink, err := args.in(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return nil, projections.DropGeneration(ctx, sink, model, args.Generation)
+	return nil, projections.DropGeneration(ctx, a.Store, sink, model, args.Generation)
 }).onAnyLog()
 
 // differencesMax bounds what a comparison lists.

@@ -126,6 +126,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		group.Go(func() error {
 			return projections.Run(projecting, s.Feed, s.allRunners(), projections.NewMetrics(s.Registry), s.log)
 		})
+		group.Go(func() error { return s.dropOutdated(ctx) })
 	}
 	if !s.Config.plays(RoleProject) {
 		group.Go(func() error { return s.watchHistory(ctx) })

@@ -34,11 +34,11 @@ type storeTakings struct {
 
 // fromCounters reads the month's takings out of the running counters, some stores at a time.
 func (b *books) fromCounters(ctx context.Context, sink projections.Sink) (t takings, err error) {
-	generations, err := sink.Generations(ctx, projections.Counters.Name)
+	generations, err := sink.Generations(ctx, projections.Counters.Target(1).Model)
 	if err != nil {
 		return t, err
 	}
-	target := projections.Target{Model: projections.Counters.Name, Generation: generations.Active}
+	target := projections.Counters.Target(generations.Active)
 	products := make([][]productTakings, len(b.stores))
 	t.stores = make([]storeTakings, len(b.stores))
 	group, ctx := errgroup.WithContext(ctx)

@@ -210,3 +210,24 @@ func TestDiskFull(t *testing.T) {
 	defer again.Close()
 	load.Check(t, again)
 }
+
+// TestForgot: read models know whether the process before brought all to the disk.
+func TestForgot(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	for until := uint64(10); until <= 40; until += 10 {
+		sink := open(t, Options{Dir: "d", FS: fs})
+		if sink.Forgot() {
+			t.Errorf("closed at %d, and forgot", until-10)
+		}
+		if err := load.Run(t.Context(), sink, until, func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		killed := open(t, Options{Dir: "d", FS: fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(until, 1))})})
+		if !killed.Forgot() {
+			t.Errorf("killed at %d, and did not forget", until)
+		}
+		if err := errors.Join(killed.Close(), sink.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -33,6 +33,8 @@ type mark struct {
 	Creating bool // nothing can have been stored
 	// Damaged: while the read models were in use, something in them could not be read.
 	Damaged bool
+	// Closed: nothing was stored since all was brought to the disk.
+	Closed bool `json:",omitzero"`
 	// Reached is where targets, by targetName, stand at least.
 	Reached map[string]eventstore.Position
 }
@@ -121,7 +123,7 @@ func (s *Sink) keepMark() {
 		if s.enter(context.Background()) != nil {
 			continue // closed, or made again
 		}
-		err := s.trouble(s.noteReached())
+		err := s.trouble(s.noteReached(false))
 		s.calls.Done()
 		if err != nil {
 			s.log.Warn("read models: cannot save their mark, it is tried again at the next flush", "error", err.Error())
@@ -129,8 +131,8 @@ func (s *Sink) keepMark() {
 	}
 }
 
-// noteReached saves in the mark what is on the disk.
-func (s *Sink) noteReached() error {
+// noteReached saves in the mark what is on the disk, and whether that is all and the last.
+func (s *Sink) noteReached(closed bool) error {
 	s.marking.Lock()
 	defer s.marking.Unlock()
 	reached, err := s.durable()
@@ -144,7 +146,7 @@ func (s *Sink) noteReached() error {
 			delete(s.dropped, target)
 		}
 	}
-	return s.saveMarkLocked(mark{Format: format, Reached: reached})
+	return s.saveMarkLocked(mark{Format: format, Closed: closed, Reached: reached})
 }
 
 // forget takes a target, which is about to be dropped, out of the mark.

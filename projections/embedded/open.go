@@ -154,6 +154,7 @@ func (s *Sink) reopen(m mark) error {
 	if err := m.missing(found); err != nil {
 		return err
 	}
+	s.forgot = !m.Closed
 	return s.saveMark(mark{Format: format, Reached: found})
 }
 

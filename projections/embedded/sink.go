@@ -41,6 +41,7 @@ type Sink struct {
 	calls   sync.WaitGroup
 	closing chan struct{} // closed by Close
 	opened  atomic.Bool
+	forgot  bool          // see Forgot
 	broken  chan struct{} // closed when Pebble has given up
 
 	background sync.WaitGroup
@@ -54,6 +55,10 @@ var _ projections.Sink = (*Sink)(nil)
 
 // Name is "embedded".
 func (s *Sink) Name() string { return "embedded" }
+
+// Forgot reports whether the last batches may be missing, because the process that had the directory before did not close
+// it.
+func (s *Sink) Forgot() bool { return s.forgot }
 
 // Caches are what the sink keeps in memory, by name.
 func (s *Sink) Caches() cache.Metrics { return cache.Metrics{"read_blocks": s.blocks} }
@@ -139,7 +144,7 @@ func (s *Sink) finish() (err error) {
 	if s.db != nil {
 		if !s.isDamaged() {
 			if err = s.db.Flush(); err == nil {
-				err = s.noteReached()
+				err = s.noteReached(true)
 			}
 		}
 		err = errors.Join(err, s.db.Close())

@@ -145,6 +145,14 @@ func (d *Deferred) Get(ctx context.Context, t Target, partition string, fields .
 	return values, at, err
 }
 
+func (d *Deferred) GetEach(ctx context.Context, t Target, partitions []string, fields ...string) (values []map[string]Value, at Checkpoint, err error) {
+	err = d.do(func(s Sink) (err error) {
+		values, at, err = s.GetEach(ctx, t, partitions, fields...)
+		return err
+	})
+	return values, at, err
+}
+
 func (d *Deferred) List(ctx context.Context, t Target, partition, after string, limit int) (entries []Entry, at Checkpoint, err error) {
 	err = d.do(func(s Sink) (err error) {
 		entries, at, err = s.List(ctx, t, partition, after, limit)

@@ -51,6 +51,17 @@ func (r *Reader) Get(ctx context.Context, at eventstore.Position, partition stri
 	return values, err
 }
 
+// GetEach returns the named fields of each of some partitions, those that exist, all as of one position, once the read model
+// includes a position. There is a map for each partition, in their order. Error: ErrNotCurrent.
+func (r *Reader) GetEach(ctx context.Context, at eventstore.Position, partitions []string, fields ...string) (values []map[string]Value, err error) {
+	err = r.read(ctx, at, func(target Target) (_ Checkpoint, err error) {
+		var is Checkpoint
+		values, is, err = r.sink.GetEach(ctx, target, partitions, fields...)
+		return is, err
+	})
+	return values, err
+}
+
 // List returns a partition's entries in byte order of their fields, those after a field ("" for all), at most limit
 // (0: all), once the read model includes a position. Error: ErrNotCurrent.
 func (r *Reader) List(ctx context.Context, at eventstore.Position, partition, after string, limit int) (entries []Entry, err error) {

@@ -50,6 +50,10 @@ type Sink interface {
 	// never nil on success.
 	Get(ctx context.Context, target Target, partition string, fields ...string) (map[string]Value, Checkpoint, error)
 
+	// GetEach returns the named fields of each of some partitions, those that exist, all as of one checkpoint, and that. There
+	// is a map for each partition, in their order. At most PartitionsMax partitions.
+	GetEach(ctx context.Context, target Target, partitions []string, fields ...string) ([]map[string]Value, Checkpoint, error)
+
 	// List returns a partition's entries in byte order of their fields, those after a field (exclusive; "" for all),
 	// at most limit (0: all), and the checkpoint that they are of.
 	List(ctx context.Context, target Target, partition, after string, limit int) ([]Entry, Checkpoint, error)
@@ -82,6 +86,8 @@ const (
 	RowBytesMax   = 1 << 20 // of one row
 	// ChangesMax is how many changes one batch may have.
 	ChangesMax = 250_000
+	// PartitionsMax is how many partitions one GetEach may name.
+	PartitionsMax = 2000
 )
 
 // Target is one generation of one read model. Generations count from 1: a rebuild builds the next beside the one served.

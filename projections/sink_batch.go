@@ -178,11 +178,21 @@ func CheckModel(model string) error {
 
 // CheckGet returns ErrInvalid, naming the rule, for what no sink's Get takes.
 func CheckGet(target Target, partition string, fields []string) error {
+	return CheckGetEach(target, []string{partition}, fields)
+}
+
+// CheckGetEach returns ErrInvalid, naming the rule, for what no sink's GetEach takes.
+func CheckGetEach(target Target, partitions, fields []string) error {
+	if len(partitions) > PartitionsMax {
+		return fmt.Errorf("%w: %d partitions: at most %d", ErrInvalid, len(partitions), PartitionsMax)
+	}
 	if err := target.Check(); err != nil {
 		return err
 	}
-	if err := checkName("partition", partition); err != nil {
-		return err
+	for _, partition := range partitions {
+		if err := checkName("partition", partition); err != nil {
+			return err
+		}
 	}
 	for _, field := range fields {
 		if err := checkName("field", field); err != nil {

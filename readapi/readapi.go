@@ -29,6 +29,7 @@ type Reader interface {
 // PeriodReader reads the counters; *projections.PeriodReader is one. Safe for concurrent use.
 type PeriodReader interface {
 	Reader
+	GetEach(ctx context.Context, at eventstore.Position, partitions []string, fields ...string) ([]map[string]projections.Value, error)
 	Period(ctx context.Context, at eventstore.Position, partition string) (projections.PeriodFigures, error)
 	Tenders(ctx context.Context, at eventstore.Position, partition string) ([]projections.TenderFigures, error)
 }

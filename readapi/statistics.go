@@ -132,8 +132,33 @@ const periodsMax = 1200
 
 var errRange = httpapi.NewProblem(http.StatusBadRequest, "invalid_range", "to is the first day after the range: it must be after from, and at most 1200 periods away")
 
-// salesStatistics answers with a row for every period that begins in [from, to).
+// salesStatistics answers with a row for every period that begins in [from, to), all as of one position.
 func (a *API) salesStatistics(q query) (any, error) {
+	periods, err := periodsOf(q)
+	if err != nil {
+		return nil, err
+	}
+	partitions := make([]string, len(periods))
+	for i, p := range periods {
+		partitions[i] = projections.PeriodPartition(q.store.StoreID, p)
+	}
+	sold, err := a.Counters.GetEach(q.ctx, q.at, partitions, projections.CountGross, projections.CountTabs, projections.CountItems)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]periodSales, len(periods))
+	for i, p := range periods {
+		gross := sold[i][projections.CountGross].Counter
+		items[i] = periodSales{
+			Start: p.Start, End: p.End, GrossSales: gross, NetSales: gross,
+			Tabs: sold[i][projections.CountTabs].Counter, SaleCount: sold[i][projections.CountItems].Counter,
+		}
+	}
+	return map[string]any{"term": q.value("term"), "currency": q.store.Currency, "items": items}, nil
+}
+
+// periodsOf reads the range of periods that a query asks about.
+func periodsOf(q query) ([]calendar.Period, error) {
 	p, err := periodOf(q, statisticsTerms, "from")
 	if err != nil {
 		return nil, err
@@ -145,24 +170,15 @@ func (a *API) salesStatistics(q query) (any, error) {
 	if to <= p.Start {
 		return nil, errRange
 	}
-	items := []periodSales{}
+	var periods []calendar.Period
 	for ; p.Start < to; p = p.Next() {
 		switch {
-		case len(items) == periodsMax:
+		case len(periods) == periodsMax:
 			return nil, errRange
 		case p.End > lastDate:
 			return nil, errDate
 		}
-		values, err := a.Counters.Get(q.ctx, q.at, projections.PeriodPartition(q.store.StoreID, p),
-			projections.CountGross, projections.CountTabs, projections.CountItems)
-		if err != nil {
-			return nil, err
-		}
-		gross := values[projections.CountGross].Counter
-		items = append(items, periodSales{
-			Start: p.Start, End: p.End, GrossSales: gross, NetSales: gross,
-			Tabs: values[projections.CountTabs].Counter, SaleCount: values[projections.CountItems].Counter,
-		})
+		periods = append(periods, p)
 	}
-	return map[string]any{"term": q.value("term"), "currency": q.store.Currency, "items": items}, nil
+	return periods, nil
 }

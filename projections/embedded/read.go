@@ -94,25 +94,23 @@ func (s *Sink) Checkpoint(ctx context.Context, target projections.Target) (at pr
 
 // Get returns fields of a partition. See projections.Sink.
 func (s *Sink) Get(ctx context.Context, target projections.Target, partition string, fields ...string) (map[string]projections.Value, projections.Checkpoint, error) {
-	if err := projections.CheckGet(target, partition, fields); err != nil {
+	values, at, err := s.GetEach(ctx, target, []string{partition}, fields...)
+	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	values := make(map[string]projections.Value, len(fields))
+	return values[0], at, nil
+}
+
+// GetEach returns fields of partitions. See projections.Sink.
+func (s *Sink) GetEach(ctx context.Context, target projections.Target, partitions []string, fields ...string) ([]map[string]projections.Value, projections.Checkpoint, error) {
+	if err := projections.CheckGetEach(target, partitions, fields); err != nil {
+		return nil, projections.Checkpoint{}, err
+	}
+	all := make([]map[string]projections.Value, len(partitions))
 	var at projections.Checkpoint
 	err := s.read(ctx, func(v *view) (err error) {
-		prefix := partitionPrefix(target, partition)
-		for _, field := range fields {
-			stored, err := v.get(append(prefix, field...))
-			if err != nil {
-				return err
-			}
-			if stored == nil {
-				continue
-			}
-			if values[field], err = parseValue(stored); err != nil {
-				return s.trouble(err)
-			}
-			if err := s.interrupted(ctx); err != nil {
+		for i, partition := range partitions {
+			if all[i], err = v.fields(ctx, target, partition, fields); err != nil {
 				return err
 			}
 		}
@@ -122,7 +120,29 @@ func (s *Sink) Get(ctx context.Context, target projections.Target, partition str
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	return values, at, nil
+	return all, at, nil
+}
+
+// fields returns those fields of a partition that exist.
+func (v *view) fields(ctx context.Context, target projections.Target, partition string, fields []string) (map[string]projections.Value, error) {
+	values := make(map[string]projections.Value, len(fields))
+	prefix := partitionPrefix(target, partition)
+	for _, field := range fields {
+		stored, err := v.get(append(prefix, field...))
+		if err != nil {
+			return nil, err
+		}
+		if stored == nil {
+			continue
+		}
+		if values[field], err = parseValue(stored); err != nil {
+			return nil, v.s.trouble(err)
+		}
+		if err := v.s.interrupted(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
 }
 
 // List returns entries of a partition. See projections.Sink.

@@ -20,19 +20,33 @@ const (
 	lookupMax = 10 * time.Second
 )
 
-// lookup is one Get.
+// lookup is one Get or GetEach.
 type lookup struct {
-	target    projections.Target
-	partition string
-	fields    []string
+	target     projections.Target
+	partitions []string
+	fields     []string
 
-	done   chan struct{} // closed when the following are set
-	values map[string]projections.Value
+	done   chan struct{}                  // closed when the following are set
+	values []map[string]projections.Value // of each partition
 	at     projections.Checkpoint
 	err    error
 }
 
-// lookups carries out Gets, many in one statement.
+func newLookup(target projections.Target, partitions, fields []string) *lookup {
+	l := &lookup{
+		target: target, partitions: partitions, fields: fields, done: make(chan struct{}),
+		values: make([]map[string]projections.Value, len(partitions)),
+	}
+	for i := range l.values {
+		l.values[i] = make(map[string]projections.Value, len(fields))
+	}
+	return l
+}
+
+// size is how many lines a statement has for the lookup.
+func (l *lookup) size() int { return max(1, len(l.partitions)*len(l.fields)) }
+
+// lookups carries out Gets and GetEaches, many in one statement, each in one.
 type lookups struct {
 	mu      sync.Mutex
 	waiting []*lookup
@@ -67,7 +81,7 @@ func (g *lookups) next() []*lookup {
 	defer g.mu.Unlock()
 	n, fields := 0, 0
 	for ; n < len(g.waiting); n++ {
-		if fields += max(1, len(g.waiting[n].fields)); n > 0 && fields > lookupFieldsMax {
+		if fields += g.waiting[n].size(); n > 0 && fields > lookupFieldsMax {
 			break
 		}
 	}
@@ -81,8 +95,8 @@ func (g *lookups) next() []*lookup {
 // selectLookups has a line for each field that is looked up. OFFSET 0 keeps PostgreSQL to looking each up by the index,
 // whatever it thinks of the table's size.
 const selectLookups = `
-SELECT l.n, ` + checkpointColumns + `, f.field, f.counter, f.document
-FROM unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::text[]) AS l (n, model, generation, partition, field)
+SELECT l.n, l.place, ` + checkpointColumns + `, f.field, f.counter, f.document
+FROM unnest($1::int[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[]) AS l (n, place, model, generation, partition, field)
 JOIN read_target t ON t.model = l.model AND t.generation = l.generation AND NOT t.dropped
 LEFT JOIN LATERAL (
 	SELECT * FROM read_field WHERE target = t.id AND partition = l.partition AND field = l.field OFFSET 0
@@ -99,11 +113,11 @@ func (s *Sink) lookUp(together []*lookup) error {
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var n int
+			var n, place int
 			var c scannedCheckpoint
 			var field *string
 			var v scannedValue
-			if err := rows.Scan(append([]any{&n}, append(c.into(), &field, &v.counter, &v.document)...)...); err != nil {
+			if err := rows.Scan(append([]any{&n, &place}, append(c.into(), &field, &v.counter, &v.document)...)...); err != nil {
 				return err
 			}
 			l := together[n]
@@ -111,7 +125,7 @@ func (s *Sink) lookUp(together []*lookup) error {
 				return err
 			}
 			if field != nil {
-				l.values[*field] = v.value()
+				l.values[place][*field] = v.value()
 			}
 		}
 		return rows.Err()
@@ -125,19 +139,22 @@ func (s *Sink) lookUp(together []*lookup) error {
 // lookupArguments are those of selectLookups. A lookup of no field, which asks for the checkpoint, has one that does not
 // exist.
 func lookupArguments(together []*lookup) []any {
-	var numbers, generations []int
+	var numbers, places, generations []int
 	var models, partitions, fields []string
-	add := func(n int, l *lookup, field string) {
-		numbers, models, generations = append(numbers, n), append(models, l.target.Model), append(generations, l.target.Generation)
-		partitions, fields = append(partitions, l.partition), append(fields, field)
+	add := func(n, place int, l *lookup, partition, field string) {
+		numbers, places = append(numbers, n), append(places, place)
+		models, generations = append(models, l.target.Model), append(generations, l.target.Generation)
+		partitions, fields = append(partitions, partition), append(fields, field)
 	}
 	for n, l := range together {
-		for _, field := range l.fields {
-			add(n, l, field)
+		for place, partition := range l.partitions {
+			for _, field := range l.fields {
+				add(n, place, l, partition, field)
+			}
 		}
-		if len(l.fields) == 0 {
-			add(n, l, "")
+		if len(l.partitions)*len(l.fields) == 0 {
+			add(n, 0, l, "", "")
 		}
 	}
-	return []any{numbers, models, generations, partitions, fields}
+	return []any{numbers, places, models, generations, partitions, fields}
 }

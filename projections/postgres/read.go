@@ -102,13 +102,22 @@ func checkpoint(ctx context.Context, db querier, target projections.Target) (id 
 
 // Get returns fields of a partition. See projections.Sink.
 func (s *Sink) Get(ctx context.Context, target projections.Target, partition string, fields ...string) (map[string]projections.Value, projections.Checkpoint, error) {
-	if err := projections.CheckGet(target, partition, fields); err != nil {
+	values, at, err := s.GetEach(ctx, target, []string{partition}, fields...)
+	if err != nil {
+		return nil, projections.Checkpoint{}, err
+	}
+	return values[0], at, nil
+}
+
+// GetEach returns fields of partitions. See projections.Sink.
+func (s *Sink) GetEach(ctx context.Context, target projections.Target, partitions []string, fields ...string) ([]map[string]projections.Value, projections.Checkpoint, error) {
+	if err := projections.CheckGetEach(target, partitions, fields); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
 	if err := projections.CallEnded(ctx, s.life); err != nil { // a lookup that is quick enough would win against an ended context
 		return nil, projections.Checkpoint{}, err
 	}
-	l := &lookup{target: target, partition: partition, fields: fields, values: map[string]projections.Value{}, done: make(chan struct{})}
+	l := newLookup(target, partitions, fields)
 	s.lookups.add(l, s)
 	select {
 	case <-l.done:

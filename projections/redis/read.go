@@ -21,30 +21,54 @@ func (s *Sink) Checkpoint(ctx context.Context, target projections.Target) (proje
 	if err := target.Check(); err != nil {
 		return projections.Checkpoint{}, err
 	}
-	_, at, err := s.read(ctx, target, "state", "")
+	_, at, err := s.read(ctx, target, "state", nil)
 	return at, err
 }
 
 // Get returns fields of a partition. See projections.Sink.
 func (s *Sink) Get(ctx context.Context, target projections.Target, partition string, fields ...string) (map[string]projections.Value, projections.Checkpoint, error) {
-	if err := projections.CheckGet(target, partition, fields); err != nil {
-		return nil, projections.Checkpoint{}, err
-	}
-	stored, at, err := s.read(ctx, target, "fields", partition, fields...)
+	values, at, err := s.GetEach(ctx, target, []string{partition}, fields...)
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	values := make(map[string]projections.Value, len(stored))
-	for i, value := range stored { // none where there is no such partition
+	return values[0], at, nil
+}
+
+// GetEach returns fields of partitions. See projections.Sink.
+func (s *Sink) GetEach(ctx context.Context, target projections.Target, partitions []string, fields ...string) ([]map[string]projections.Value, projections.Checkpoint, error) {
+	if err := projections.CheckGetEach(target, partitions, fields); err != nil {
+		return nil, projections.Checkpoint{}, err
+	}
+	stored, at, err := s.read(ctx, target, "fields", partitions, fields...)
+	if err != nil {
+		return nil, projections.Checkpoint{}, err
+	}
+	all := make([]map[string]projections.Value, len(partitions))
+	for i := range all {
+		all[i] = make(map[string]projections.Value, len(fields))
+		if i >= len(stored) { // there is no such target
+			continue
+		}
+		if err := parseFields(all[i], fields, stored[i]); err != nil {
+			return nil, projections.Checkpoint{}, err
+		}
+	}
+	return all, at, nil
+}
+
+// parseFields takes what is stored of a partition's fields, in their order: none where there is no such partition.
+func parseFields(into map[string]projections.Value, fields []string, stored any) (err error) {
+	values, _ := stored.([]any)
+	for i, value := range values {
 		text, exists := value.(string)
 		if !exists {
 			continue
 		}
-		if values[fields[i]], err = parseValue(text); err != nil {
-			return nil, projections.Checkpoint{}, err
+		if into[fields[i]], err = parseValue(text); err != nil {
+			return err
 		}
 	}
-	return values, at, nil
+	return nil
 }
 
 // List returns entries of a partition. See projections.Sink.
@@ -52,11 +76,15 @@ func (s *Sink) List(ctx context.Context, target projections.Target, partition, a
 	if err := projections.CheckList(target, partition, after, limit); err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	stored, at, err := s.read(ctx, target, "all", partition)
+	stored, at, err := s.read(ctx, target, "all", []string{partition})
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
-	entries, err := sorted(stored)
+	var all []any
+	if len(stored) > 0 {
+		all, _ = stored[0].([]any)
+	}
+	entries, err := sorted(all)
 	if err != nil {
 		return nil, projections.Checkpoint{}, err
 	}
@@ -67,11 +95,16 @@ func (s *Sink) List(ctx context.Context, target projections.Target, partition, a
 	return entries, at, nil
 }
 
-// read runs read.lua. If something is missing, the target is lost.
-func (s *Sink) read(ctx context.Context, target projections.Target, what, partition string, fields ...string) ([]any, projections.Checkpoint, error) {
-	keys := []string{stateKey(target), partitionsKey(target), partitionKey(target, partition)}
-	arguments := make([]any, 0, 2+len(fields))
-	arguments = append(arguments, what, partition)
+// read runs read.lua, which answers with what is stored of each partition. If something is missing, the target is lost.
+func (s *Sink) read(ctx context.Context, target projections.Target, what string, partitions []string, fields ...string) ([]any, projections.Checkpoint, error) {
+	keys := make([]string, 0, 2+len(partitions))
+	keys = append(keys, stateKey(target), partitionsKey(target))
+	arguments := make([]any, 0, 1+len(partitions)+len(fields))
+	arguments = append(arguments, what)
+	for _, partition := range partitions {
+		keys = append(keys, partitionKey(target, partition))
+		arguments = append(arguments, partition)
+	}
 	for _, field := range fields {
 		arguments = append(arguments, field)
 	}

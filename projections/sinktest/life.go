@@ -76,7 +76,11 @@ func (f *fixture) calls(sink projections.Sink) map[string]func(context.Context) 
 		"Checkpoint": func(ctx context.Context) error { _, err := sink.Checkpoint(ctx, f.target); return err },
 		"Apply":      func(ctx context.Context) error { return sink.Apply(ctx, f.target, batch(f.at, add("p", "n", 1))) },
 		"Get":        func(ctx context.Context) error { _, _, err := sink.Get(ctx, f.target, "p", "n"); return err },
-		"List":       func(ctx context.Context) error { _, _, err := sink.List(ctx, f.target, "p", "", 0); return err },
+		"GetEach": func(ctx context.Context) error {
+			_, _, err := sink.GetEach(ctx, f.target, []string{"p", "q"}, "n")
+			return err
+		},
+		"List": func(ctx context.Context) error { _, _, err := sink.List(ctx, f.target, "p", "", 0); return err },
 		"Scan": func(ctx context.Context) error {
 			_, err := sink.Scan(ctx, f.target, func(string, projections.Entry) error { return errors.New("an entry") })
 			return err

@@ -186,6 +186,13 @@ func (m *machine) get(r *rapid.T) {
 	if err != nil {
 		r.Fatal(err)
 	}
+	each, eachStands, err := m.sink.GetEach(m.outer.Context(), m.target(generation), []string{"nowhere", partition}, fields...)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if diff := cmp.Diff([]map[string]projections.Value{{}, values}, each) + cmp.Diff(stands, eachStands); diff != "" {
+		r.Fatalf("(-get +get each)\n%s", diff)
+	}
 	e := m.expected(generation)
 	want, got := map[string]string{}, map[string]string{}
 	for _, field := range fields {

@@ -31,10 +31,61 @@ var readCases = []testCase{
 		f.same(got, map[string]projections.Value{})
 		f.same(stands, f.at)
 	}},
+	{"get of each of some partitions returns their fields in order", testGetEach},
 	{"list returns a partition in byte order", testList},
 	{"list obeys after and limit", testListPages},
 	{"reads never see half a batch", testReadsWhileApplying},
 	{"each of many gets at once has its own answer", testGetsAtOnce},
+}
+
+func testGetEach(f *fixture) {
+	none := map[string]projections.Value{}
+	got, stands, err := f.sink.GetEach(f.Context(), f.target, []string{"p", "q"}, "n")
+	f.ok(err)
+	f.same(got, []map[string]projections.Value{none, none})
+	f.same(stands, projections.Checkpoint{})
+
+	f.apply(add("p", "n", 5), put("p", "row", `[1]`), add("p", "other", 1), add("q", "n", 7))
+	got, stands, err = f.sink.GetEach(f.Context(), f.target, []string{"q", "missing", "p", "q"}, "n", "row", "gone")
+	f.ok(err)
+	f.same(stands, f.at)
+	f.same(got, []map[string]projections.Value{
+		{"n": {Counter: 7}}, none, {"n": {Counter: 5}, "row": {Row: []byte(`[1]`)}}, {"n": {Counter: 7}},
+	})
+	for _, c := range []struct{ partitions, fields []string }{{nil, []string{"n"}}, {[]string{"p", "q"}, nil}, {nil, nil}} {
+		got, stands, err = f.sink.GetEach(f.Context(), f.target, c.partitions, c.fields...)
+		f.ok(err)
+		f.same(got, slices.Repeat([]map[string]projections.Value{none}, len(c.partitions)))
+		f.same(stands, f.at)
+	}
+	f.testGetManyPartitions()
+}
+
+// testGetManyPartitions asks for as many partitions as may be asked for, every other of which exists.
+func (f *fixture) testGetManyPartitions() {
+	f.Helper()
+	var changes []projections.Change
+	var names []string
+	for n := range projections.PartitionsMax {
+		names = append(names, fmt.Sprint("day ", n))
+		if n%2 == 0 {
+			changes = append(changes, add(names[n], "gross", int64(n)), add(names[n], "tabs", 1))
+		}
+	}
+	f.apply(changes...)
+	got, stands, err := f.sink.GetEach(f.Context(), f.target, names, "gross", "tabs", "items")
+	f.ok(err)
+	f.same(stands, f.at)
+	f.same(len(got), len(names))
+	for n, values := range got {
+		want := map[string]projections.Value{}
+		if n%2 == 0 {
+			want = map[string]projections.Value{"gross": {Counter: int64(n)}, "tabs": {Counter: 1}}
+		}
+		f.same(values, want)
+	}
+	_, _, err = f.sink.GetEach(f.Context(), f.target, append(names, "one more"), "gross")
+	f.is(err, projections.ErrInvalid)
 }
 
 func testList(f *fixture) {
@@ -100,12 +151,23 @@ func testListPages(f *fixture) {
 // testReadsWhileApplying moves an amount from field to field and reads meanwhile: the sum is always zero, and the
 // number of batches that a read sees is that of its checkpoint.
 func testReadsWhileApplying(f *fixture) {
+	farApart := []string{"left"}
+	for n := range 200 { // so that a batch would come between, if they were not read in one go
+		farApart = append(farApart, fmt.Sprint("nowhere ", n))
+	}
+	farApart = append(farApart, "right")
 	stop := f.move()
 	defer stop()
 	for range 100 {
 		values, stands, err := f.sink.Get(f.Context(), f.target, "left", "moved", "batches")
 		f.ok(err)
 		f.balanced(values["moved"].Counter, -values["moved"].Counter, values["batches"].Counter, stands)
+
+		each, stands, err := f.sink.GetEach(f.Context(), f.target, farApart, "moved", "batches")
+		f.ok(err)
+		left, right := each[0], each[len(each)-1]
+		f.balanced(left["moved"].Counter, right["moved"].Counter, left["batches"].Counter, stands)
+		f.balanced(0, 0, right["batches"].Counter, stands)
 
 		entries, stands, err := f.sink.List(f.Context(), f.target, "left", "", 0)
 		f.ok(err)

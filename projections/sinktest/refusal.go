@@ -100,6 +100,10 @@ func testInvalidNames(f *fixture) {
 		f.is(err, projections.ErrInvalid)
 		_, _, err = f.sink.Get(ctx, f.target, "p", "n", name)
 		f.is(err, projections.ErrInvalid)
+		_, _, err = f.sink.GetEach(ctx, f.target, []string{"p", name}, "n")
+		f.is(err, projections.ErrInvalid)
+		_, _, err = f.sink.GetEach(ctx, f.target, []string{"p"}, "n", name)
+		f.is(err, projections.ErrInvalid)
 		_, _, err = f.sink.List(ctx, f.target, name, "", 0)
 		f.is(err, projections.ErrInvalid)
 		if name != "" {
@@ -124,10 +128,11 @@ func (f *fixture) invalidTarget(target projections.Target) {
 	ctx := f.Context()
 	_, checkpoint := f.sink.Checkpoint(ctx, target)
 	_, _, get := f.sink.Get(ctx, target, "p", "n")
+	_, _, each := f.sink.GetEach(ctx, target, []string{"p"}, "n")
 	_, _, list := f.sink.List(ctx, target, "p", "", 0)
 	_, scan := f.sink.Scan(ctx, target, func(string, projections.Entry) error { return errors.New("an entry of an invalid target") })
 	for _, err := range []error{
-		checkpoint, get, list, scan, f.sink.Apply(ctx, target, batch(projections.Checkpoint{})),
+		checkpoint, get, each, list, scan, f.sink.Apply(ctx, target, batch(projections.Checkpoint{})),
 		f.sink.Activate(ctx, target.Model, target.Generation), f.sink.Drop(ctx, target),
 	} {
 		f.is(err, projections.ErrInvalid)

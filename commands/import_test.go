@@ -20,6 +20,7 @@ import (
 	"daybook/domain/stream"
 	"daybook/domain/tab"
 	"daybook/eventstore"
+	"daybook/eventstore/esdbserver"
 	"daybook/internal/auth"
 )
 
@@ -333,47 +334,51 @@ func TestImportsOfRandomParts(t *testing.T) {
 	}
 }
 
-// TestCallsOfAnImport: into a store to which nothing was imported yet, a sale costs one append and nothing else; otherwise
-// one read more, which tells whether it is there. What an import costs beside does not depend on how many sales there are.
+// TestCallsOfAnImport: over EventStoreDB's protocol, a sale costs one append and nothing else in a store to which nothing was
+// imported yet; otherwise one read more, which tells whether it is there. What an import costs beside does not depend on how
+// many sales there are.
 func TestCallsOfAnImport(t *testing.T) {
 	const sales = 200
-	log := &counting{Store: memory(t)}
-	r := newRestaurantOn(t, log, false)
-	list := func(n int) (list []commands.Sale) {
+	var counts callCounts
+	r := newRestaurantOn(t, connect(t, serveLog(t, memory(t).(eventstore.Indexed), esdbserver.Options{Called: counts.called})), false)
+	type cost struct{ reads, appends int }
+	run := func(of auth.Store, open func(context.Context) error, n int) (c cost) {
+		t.Helper()
+		var list []commands.Sale
 		for i := range n {
 			list = append(list, r.aWeekAgo(fmt.Sprint(i), 1))
 		}
-		return list
-	}
-	run := func(of auth.Store, open func(context.Context) error, n int) (reads, appends int64) {
-		t.Helper()
-		log.reads.Store(0)
-		log.appends.Store(0)
-		var faults commands.Faults
-		i := must(r.service.CheckSales(t.Context(), of, commands.Sales(list(n)), byCash, &faults, func(int) {}))
-		if err := errors.Join(faults.Err(), open(t.Context())); err != nil {
+		calls := counts.of(func() {
+			var faults commands.Faults
+			i := must(r.service.CheckSales(t.Context(), of, commands.Sales(list), byCash, &faults, func(int) {}))
+			if err := errors.Join(faults.Err(), open(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			must(i.Run(t.Context(), func(int, int) {}))
+		})
+		if _, err := fmt.Sscanf(calls, "%d + %d", &c.reads, &c.appends); err != nil {
 			t.Fatal(err)
 		}
-		must(i.Run(t.Context(), func(int, int) {}))
-		return log.reads.Load(), log.appends.Load()
+		return c
 	}
-	fresh := func(name string, n int) (reads, appends int64) {
+	fresh := func(name string, n int) cost {
 		of, open, err := r.service.ImportToNew(t.Context(), "o1", name, commands.StoreWishes{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return run(of, open, n)
 	}
-	opened := func(context.Context) error { return nil }
-	fewReads, fewAppends := fresh("Few", 1)
-	manyReads, manyAppends := fresh("Many", 1+sales)
-	if manyReads != fewReads || manyAppends != fewAppends+sales {
-		t.Errorf("%d sales more: %d reads and %d appends more, want 0 and %d", sales, manyReads-fewReads, manyAppends-fewAppends, sales)
+	// A busy machine may make the adapter ask once whether the server still answers, or repeat a call.
+	compare := func(what string, few, many cost, reads, appends int) {
+		t.Helper()
+		reads, appends = many.reads-few.reads-reads, many.appends-few.appends-appends
+		if reads*reads+appends*appends > sales/10 {
+			t.Errorf("%s: %d sales more take %d reads and %d appends more than they should", what, sales, reads, appends)
+		}
 	}
+	compare("a new store", fresh("Few", 1), fresh("Many", 1+sales), 0, sales)
 	of := must(r.service.ImportedStore(t.Context(), "o1", "Few", commands.StoreWishes{}))
-	fewReads, fewAppends = run(of, opened, 2)         // one is there, one is added
-	manyReads, manyAppends = run(of, opened, 2+sales) // two are there
-	if manyReads != fewReads+sales || manyAppends != fewAppends+sales-1 {
-		t.Errorf("%d sales more, to a store that has some: %d reads and %d appends more", sales, manyReads-fewReads, manyAppends-fewAppends)
-	}
+	opened := func(context.Context) error { return nil }
+	few := run(of, opened, 2) // one is there, one is added; then two are there
+	compare("a store that has sales", few, run(of, opened, 2+sales), sales, sales-1)
 }

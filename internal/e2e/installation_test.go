@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type installation struct {
 	env  []string // NAME=value
 	open int      // files that a process may have open; 0: as many as the tests
 	base atomic.Value
+
+	program string // the binary; "": the one under test
 }
 
 func install(t testing.TB, env ...string) *installation {
@@ -43,9 +46,10 @@ func install(t testing.TB, env ...string) *installation {
 
 // command makes a command line of the program. It knows nothing of the environment of the tests.
 func (in *installation) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
+	binary := cmp.Or(in.program, program)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	if in.open > 0 {
-		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, in.open), program}, args...)...)
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, in.open), binary}, args...)...)
 	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), "DAYBOOK_DATA=" + in.data}, in.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

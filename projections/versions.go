@@ -82,6 +82,7 @@ func (w *writer) noteComplete(ctx context.Context) error {
 		return err
 	}
 	to := w.at
+	to.Log, to.Version = w.identity, w.model.Version // of an empty log, nothing is stored yet
 	to.Resumed++
 	return w.commit(ctx, to, []Change{{Partition: keptPartition, Field: completeField, Op: Put, Row: json.RawMessage(`{}`)}})
 }

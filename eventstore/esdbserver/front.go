@@ -1,20 +1,23 @@
 package esdbserver
 
 import (
+	"bytes"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 )
 
-// Front is what a hostile server's clients meet before they meet the server: a process that hangs, or an ingress that
-// answers in its place. The zero value lets everything pass. All methods may be called concurrently, at any time.
+// Front is what a hostile server's clients meet before they meet the server: a process that hangs, an ingress that
+// answers in its place, or a long way. The zero value lets everything pass. All methods may be called concurrently, at any time.
 type Front struct {
 	mu      sync.Mutex
 	silence chan struct{} // closed when it is over, nil: there is none
 	status  int           // of the ingress, 0: there is none
+	far     time.Duration
 	conns   map[net.Conn]bool
 }
 
@@ -41,6 +44,13 @@ func (f *Front) Ingress(status int) {
 	f.Break()
 }
 
+// Far lets whatever comes on connections that are made from now on come so much later. 0: at once.
+func (f *Front) Far(late time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.far = late
+}
+
 // Break ends all connections without a word, as a process that is killed does.
 func (f *Front) Break() {
 	f.mu.Lock()
@@ -57,14 +67,20 @@ func (f *Front) now() (silence chan struct{}, status int) {
 	return f.silence, f.status
 }
 
-// keep notes a connection until it is closed.
-func (f *Front) keep(conn net.Conn) {
+// keep takes a connection, until it is closed.
+func (f *Front) keep(conn net.Conn) *frontedConn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conns == nil {
 		f.conns = map[net.Conn]bool{}
 	}
-	f.conns[conn] = true
+	kept := &frontedConn{Conn: conn, front: f, far: f.far, closed: make(chan struct{})}
+	f.conns[kept] = true
+	if f.far > 0 {
+		kept.late = make(chan piece, piecesMax)
+		go kept.sendLate() // ends with the connection
+	}
+	return kept
 }
 
 func (f *Front) drop(conn net.Conn) {
@@ -86,8 +102,7 @@ func (l fronted) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		kept := &frontedConn{Conn: conn, front: l.front, closed: make(chan struct{})}
-		l.front.keep(kept)
+		kept := l.front.keep(conn)
 		if _, status := l.front.now(); status == 0 {
 			return kept, nil
 		}
@@ -131,13 +146,47 @@ func (s *single) Addr() net.Addr { return nil }
 type frontedConn struct {
 	net.Conn
 	front  *Front
+	far    time.Duration
+	late   chan piece // nil: nothing is late
 	once   sync.Once
 	closed chan struct{}
 }
 
+// piece is something written that is on its way.
+type piece struct {
+	due  time.Time
+	data []byte
+}
+
+// piecesMax are on their way at once; a writer waits for more.
+const piecesMax = 1024
+
 func (c *frontedConn) Write(p []byte) (int, error) {
 	c.wait()
-	return c.Conn.Write(p)
+	if c.late == nil {
+		return c.Conn.Write(p)
+	}
+	select {
+	case c.late <- piece{time.Now().Add(c.far), bytes.Clone(p)}:
+		return len(p), nil
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (c *frontedConn) sendLate() {
+	for {
+		select {
+		case p := <-c.late:
+			time.Sleep(time.Until(p.due))
+			if _, err := c.Conn.Write(p.data); err != nil {
+				_ = c.Close()
+				return
+			}
+		case <-c.closed:
+			return
+		}
+	}
 }
 
 func (c *frontedConn) Read(p []byte) (int, error) {

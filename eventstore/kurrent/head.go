@@ -7,9 +7,9 @@ import (
 	"daybook/eventstore"
 )
 
-// nearEvents is how far behind the end of the server's log the last event of ours is looked for, one call after the
-// other. What stands behind more events that are not ours is searched for once, for all who ask.
-const nearEvents = 1 + 8 + 64
+// nearEvents is how far behind the end of the server's log the last event of ours is looked for, in one call. What stands
+// behind more events that are not ours is searched for once, for all who ask, however far away the server is.
+const nearEvents = 16
 
 // extent is what is known of the log: met is the last event of ours that any read has met, and between it and clear
 // there is none. So no event is looked at twice to find the head.
@@ -68,22 +68,19 @@ func (s *Store) headOf(ctx context.Context) (head eventstore.Position, err error
 // who ask share. Of a log whose only news are the server's statistics, it reads those.
 func (s *Store) lastOf(ctx context.Context, l *link) (eventstore.Position, error) {
 	w := walk{store: s, known: s.extent()}
-	for count := 1; w.passed < nearEvents; count *= 8 {
-		if found, err := w.back(ctx, l, count); found || err != nil {
-			return w.head, err
-		}
+	if found, err := w.back(ctx, l, nearEvents); found || err != nil {
+		return w.head, err
 	}
 	return s.searched(ctx, l, w)
 }
 
 // walk goes backward from the end of the server's log.
 type walk struct {
-	store  *Store
-	known  extent
-	end    eventstore.Position // of the server's log, when the walk began; zero before that
-	from   eventstore.Position // exclusive; zero: the end
-	passed int
-	head   eventstore.Position // if found
+	store *Store
+	known extent
+	end   eventstore.Position // of the server's log, when the walk began; zero before that
+	from  eventstore.Position // exclusive; zero: the end
+	head  eventstore.Position // if found
 }
 
 // back reads so many events more, and says whether it has come to an event of ours, or to where none can be.
@@ -103,7 +100,6 @@ func (w *walk) back(ctx context.Context, l *link, count int) (found bool, err er
 			return w.at(e.Position)
 		}
 		w.from = e.Position
-		w.passed++
 		got++
 	}
 	if got < count { // that was the first event of all

@@ -54,7 +54,11 @@ func (a *aggregate[S, C, E]) execute(ctx context.Context, name string, req Reque
 				return answer, err
 			}
 		}
-		if revision, repeated := s.commands[req.CommandID]; repeated {
+		revision, repeated := s.commands[req.CommandID]
+		switch {
+		case repeated && !req.Keyed: // of a policy, which asks for no answer
+			return Answer{Position: s.position}, nil
+		case repeated:
 			return firstAnswer(ctx, a.log, name, revision, req)
 		}
 		answer, err := a.attempt(ctx, name, s, req, d, sure)

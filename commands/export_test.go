@@ -3,9 +3,14 @@ package commands
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"daybook/commands/policies"
 	"daybook/eventstore"
+	"daybook/follow"
 )
 
 // NewRequest is what the routes make of an HTTP request.
@@ -51,3 +56,11 @@ func (s *Service) LateAtMost(late time.Duration) { s.others.late = late }
 
 // Follows says whether others are followed now.
 func (s *Service) Follows() bool { return s.others.since.Load() != 0 }
+
+// Handle has a policy handle one event, as React does.
+func (s *Service) Handle(ctx context.Context, p policies.Policy, e eventstore.Event) error {
+	r := &reactor{service: s, policy: p, metrics: NewPolicyMetrics(prometheus.NewRegistry()), log: slog.New(slog.DiscardHandler)}
+	msg := follow.MessageOf(e)
+	msg.SetContext(ctx)
+	return r.handle(msg)
+}

@@ -20,9 +20,10 @@ type Request struct {
 	CommandID   uuid.UUID
 	Keyed       bool   // the caller gave an Idempotency-Key; CommandID follows from it
 	Fingerprint string // of what is wanted: the same key must come with the same fingerprint
-	Actor       string // "owner:…", "device:…" or "import"
+	Actor       string // "owner:…", "device:…", "policy:…" or "import"
 	StoreID     string
 	Correlation string // the HTTP request's id
+	Causation   string // the id of the event that it follows from, "" if it is not of a policy
 	Batch       string // the import that it is a part of, "" if none
 
 	secret auth.Secret
@@ -78,6 +79,7 @@ type metadata struct {
 	Actor       string          `json:"actor"`
 	StoreID     string          `json:"storeId,omitempty"`
 	Correlation string          `json:"correlationId,omitempty"`
+	Causation   string          `json:"causationId,omitempty"`
 	Batch       string          `json:"batchId,omitempty"` // of an import; where the fingerprint is
 	Answer      *recordedAnswer `json:"answer,omitempty"`
 }
@@ -94,7 +96,7 @@ const metadataSchema = 1
 func (r Request) metadata() metadata {
 	return metadata{
 		Schema: metadataSchema, CommandID: r.CommandID, Actor: r.Actor, StoreID: r.StoreID,
-		Correlation: r.Correlation,
+		Correlation: r.Correlation, Causation: r.Causation,
 	}
 }
 

@@ -62,13 +62,7 @@ func (s *Service) claimStore(ctx context.Context, ownerID, storeID string, req R
 	}
 	// A command of its own, without a key: an owner's stream knows its stores.
 	req.CommandID, req.Keyed = uuid.New(), false
-	_, err = s.owners.execute(ctx, stream.Owner(ownerID), req, decision[store.Owner, store.ClaimStore, store.StoreClaimed]{
-		decide: func(store.Owner) (store.ClaimStore, error) {
-			return store.ClaimStore{StoreID: storeID, At: s.moment()}, nil
-		},
-		answer: func(store.Owner, []store.StoreClaimed) (any, error) { return nil, nil },
-	})
-	return err
+	return carryOut(ctx, s.owners, stream.Owner(ownerID), req, store.ClaimStore{StoreID: storeID, At: s.moment()})
 }
 
 // OpenStore opens a store for an owner. The request's scope is the owner.

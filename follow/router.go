@@ -40,7 +40,7 @@ type Follower struct {
 // It is a Watermill router: each follower is a handler whose topic is its name. Middleware is called for each batch, once
 // for all attempts.
 func Run(ctx context.Context, feed *Feed, followers []Follower, log *slog.Logger, middlewares ...message.HandlerMiddleware) error {
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, routerLog(log))
+	router, err := NewRouter(log)
 	if err != nil {
 		return err
 	}
@@ -65,11 +65,13 @@ func Run(ctx context.Context, feed *Feed, followers []Follower, log *slog.Logger
 // finalError ends Run.
 type finalError struct{ error }
 
-// routerLog lowers what the router says to debug level: what went wrong is told once, by retry or by the subscriber.
-func routerLog(log *slog.Logger) watermill.LoggerAdapter {
-	return watermill.NewSlogLoggerWithLevelMapping(log.With("part", "router"), map[slog.Level]slog.Level{
+// NewRouter returns a Watermill router whose words are of debug level: what went wrong is told once, by retry or by the
+// subscriber.
+func NewRouter(log *slog.Logger) (*message.Router, error) {
+	quiet := watermill.NewSlogLoggerWithLevelMapping(log.With("part", "router"), map[slog.Level]slog.Level{
 		slog.LevelInfo: slog.LevelDebug, slog.LevelWarn: slog.LevelDebug, slog.LevelError: slog.LevelDebug,
 	})
+	return message.NewRouter(message.RouterConfig{CloseTimeout: 10 * time.Second}, quiet)
 }
 
 // retry tries a failed batch a few times, with growing pauses. After that, and at once where trying again cannot help,

@@ -12,12 +12,13 @@ import (
 const OwnedMax = 1000
 
 // Owner is an owner as the log knows them: by the stores that they opened, or were about to open. Stores that were opened
-// before owners had a stream are not among them. The zero Owner has opened none.
+// before owners had a stream are counted later, by a policy. The zero Owner has opened none.
 type Owner struct {
 	Stores []string // ids
 }
 
-// StoreClaimed: an owner is about to open a store. It counts, whether or not the store is opened then.
+// StoreClaimed: an owner is about to open a store, or opened it before owners had a stream. It counts, whether or not the
+// store is opened then.
 type StoreClaimed struct {
 	StoreID string    `json:"storeId"`
 	At      time.Time `json:"at"`

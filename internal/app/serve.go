@@ -15,6 +15,8 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
+	"daybook/commands"
+	"daybook/commands/policies"
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/eventstore/esdbserver"
@@ -131,6 +133,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if !s.Config.plays(RoleProject) {
 		group.Go(func() error { return s.watchHistory(ctx) })
 	}
+	if s.Config.plays(RoleCommand) {
+		group.Go(func() error { return s.react(ctx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-s.fatal:
@@ -140,6 +145,12 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	})
 	return group.Wait()
+}
+
+// react keeps the policies at work. Their checkpoints stand where the rows of read models do.
+func (s *Server) react(ctx context.Context) error {
+	checkpoints := projections.NewCheckpoints(s.sinkOf[projections.Stores.Name], s.Store)
+	return s.Commands.React(ctx, s.Feed, checkpoints, policies.All, commands.NewPolicyMetrics(s.Registry), s.log)
 }
 
 func (a *App) allRunners() []*projections.Runner {

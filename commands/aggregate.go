@@ -231,3 +231,19 @@ func (a *aggregate[S, C, E]) tell(e eventstore.Event) {
 	}
 	a.release(e.Stream, s, free)
 }
+
+// ifKept shows a stream that is kept and not known to be behind, and returns what do says of it, false of any other.
+func (a *aggregate[S, C, E]) ifKept(ctx context.Context, name string, do func(*foldedStream[S]) bool) (bool, error) {
+	s := a.use(name, false)
+	if s == nil {
+		return false, nil
+	}
+	free, err := s.take(ctx)
+	if err != nil {
+		a.leave(name, s, 0)
+		return false, err
+	}
+	defer a.release(name, s, free)
+	a.begin(s)
+	return !s.behind() && do(s), nil
+}

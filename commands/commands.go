@@ -37,11 +37,14 @@ type Service struct {
 	others  *others
 	tellers map[string]func(eventstore.Event) // what folds the events of others, by category
 
+	keys   *keys
 	shared atomic.Bool // others append to an indexed log
 
 	numbers  *cache.Cache[string, int] // the newest tab of each table, as a hint
 	caches   []keptCache               // all that is kept
 	pairings *httpapi.Tries            // wrong pairing codes
+
+	tableKeys *cache.Cache[string, *tableKeys]
 }
 
 // New makes a service on a log.
@@ -50,9 +53,11 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	k := &keys{log: log}
 	k.indexed, _ = log.(eventstore.Indexed)
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
+	s.keys = k
 	s.others.went = s.Drop
 	s.numbers = cache.New[string, int](numbersBytesMax)
-	s.caches = []keptCache{{"tab_numbers", s.numbers, numbersBytesMax}}
+	s.tableKeys = cache.New[string, *tableKeys](tableKeysBytesMax)
+	s.caches = []keptCache{{"tab_numbers", s.numbers, numbersBytesMax}, {"table_keys", s.tableKeys, tableKeysBytesMax}}
 	s.stores = newAggregate(s, stream.StoreCategory, "stores", store.Decider, k, storesBytesMax, storeBytes)
 	s.owners = newAggregate(s, stream.OwnerCategory, "owners", store.OwnerDecider, k, ownersBytesMax, ownerBytes)
 	s.codes = newAggregate(s, stream.PairingCategory, "codes", store.CodeDecider, k, codesBytesMax, codeBytes)
@@ -77,6 +82,7 @@ func (s *Service) Share() {
 func (s *Service) Drop() {
 	s.others.drop()
 	s.numbers.Clear()
+	s.tableKeys.Clear()
 }
 
 // when is now, as a store sees it: to the millisecond, with the offset of its zone, and with its business date.

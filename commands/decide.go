@@ -131,6 +131,9 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 		answer.Position = s.position
 		return answer, nil
 	}
+	if s.revision != eventstore.NoStream {
+		req.before = nil
+	}
 	written := toStore(events)
 	encoded, err := encodeAll(req, written, len(written)-1, req.recorded(answer, d.secret))
 	if err != nil {
@@ -179,6 +182,9 @@ func encodeAll[E event.Stored](req Request, events []E, foundBy int, answered *r
 			return nil, err
 		}
 		meta := req.metadata()
+		if i == 0 {
+			meta.Before = req.before
+		}
 		if req.Keyed && i == foundBy {
 			meta.Fingerprint, meta.Answer, meta.Batch = req.Fingerprint, answered, req.Batch
 		}

@@ -146,7 +146,7 @@ func (a *api) placeOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	actor := "device:" + device.DeviceID
+	actor := devicePrefix + device.DeviceID
 	req, err := a.request(c, device.StoreID+" "+actor, key, actor, device.StoreID, wanted)
 	if err != nil {
 		return err

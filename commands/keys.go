@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -22,9 +23,9 @@ import (
 //
 // The stream that a command is for recognises the command while it is folded. What is left is the key that comes back
 // when its command is for another stream by now (an order whose tab was closed meanwhile), or with something else.
-// A log that is indexed answers that in one step. Over any other, a key is claimed before its effect: the claim is a
-// stream named by the key, appended expecting no stream, and says which stream the effect belongs to. Whoever finds
-// the claim of its own request finishes it there.
+// A log that is indexed answers that in one step. Over any other, orders are looked for on their table's tabs
+// (tableKeys), and any other key is claimed before its effect: the claim is a stream named by the key, appended expecting
+// no stream, and says which stream the effect belongs to. Whoever finds the claim of its own request finishes it.
 type keys struct {
 	log     eventstore.Store
 	indexed eventstore.Indexed // nil: the log does not find an append by its id
@@ -45,12 +46,12 @@ func (k *keys) answered(ctx context.Context, req Request) (Answer, bool, error) 
 }
 
 // append appends a command's events, unless the key of the command was used before. Errors: those of Append,
-// eventstore.ErrTaken if the command was carried out meanwhile, ErrKeyReused, and a *claimedElsewhere.
+// eventstore.ErrTaken if the command was carried out meanwhile, and ErrKeyReused.
 func (k *keys) append(ctx context.Context, req Request, stream string, expected eventstore.Revision, events []eventstore.NewEvent) (eventstore.Appended, error) {
 	if !req.Keyed {
 		return k.log.Append(ctx, stream, expected, events)
 	}
-	if k.claims() && req.claimed != stream {
+	if k.claims() && !req.known && req.claimed != stream {
 		if err := k.claim(ctx, req, stream); err != nil {
 			return eventstore.Appended{}, err
 		}
@@ -71,76 +72,65 @@ func exactly(events []eventstore.NewEvent) []eventstore.NewEvent {
 	return events
 }
 
-// claimedElsewhere: the key's request is claimed for another stream. Carry it out there, or, if that stream neither holds
-// it nor can take it any more, say so with Request.leaving.
-type claimedElsewhere struct{ stream string }
-
-func (c *claimedElsewhere) Error() string { return "the command is claimed for stream " + c.stream }
-
-// claim makes sure that a key is claimed for its request and a stream.
+// claim makes sure that a key is claimed for its request and a stream. Error: ErrKeyReused.
 func (k *keys) claim(ctx context.Context, req Request, target string) error {
-	for expected := eventstore.NoStream; ; {
-		err := k.appendClaim(ctx, req, target, expected)
-		var taken *eventstore.Conflict
-		if !errors.As(err, &taken) {
-			return err
-		}
-		claimed, at, err := k.claimed(ctx, req)
-		switch {
-		case err != nil:
-			return err
-		case claimed == target:
-			return nil
-		case claimed != req.leaving:
-			return &claimedElsewhere{claimed}
-		}
-		expected, req.leaving = at, "" // moves, unless somebody else has moved it meanwhile
-	}
-}
-
-// refused returns what to answer if a decision was a refusal: that, unless the key is claimed for something else or for
-// another stream, where the command may have been carried out.
-func (k *keys) refused(ctx context.Context, req Request, target string, err error) error {
-	var no *refusal.Refusal
-	if !req.Keyed || !k.claims() || !errors.As(err, &no) {
+	err := k.appendClaim(ctx, req, target)
+	var taken *eventstore.Conflict
+	if !errors.As(err, &taken) {
 		return err
 	}
-	claimed, _, readErr := k.claimed(ctx, req)
+	claimed, err := k.claimed(ctx, req)
+	if err == nil && claimed != target {
+		err = elsewhere(claimed)
+	}
+	return err
+}
+
+// elsewhere: the same request names the same stream, always.
+func elsewhere(stream string) error {
+	return fmt.Errorf("the key of this request is claimed for stream %s", stream)
+}
+
+// refused returns what to answer if a decision was a refusal: that, unless the key is claimed for something else.
+func (k *keys) refused(ctx context.Context, req Request, target string, err error) error {
+	var no *refusal.Refusal
+	if !req.Keyed || req.known || !k.claims() || !errors.As(err, &no) {
+		return err
+	}
+	claimed, readErr := k.claimed(ctx, req)
 	switch {
 	case readErr != nil:
 		return readErr
-	case claimed == "" || claimed == target || claimed == req.leaving:
+	case claimed == "" || claimed == target:
 		return err
 	}
-	return &claimedElsewhere{claimed}
+	return elsewhere(claimed)
 }
 
-// claimed returns the stream that a key is claimed for, "" if it is not, and where the claim stands in its own stream.
-// Error: ErrKeyReused.
-func (k *keys) claimed(ctx context.Context, req Request) (target string, at eventstore.Revision, err error) {
-	at = eventstore.NoStream
+// claimed returns the stream that a key is claimed for, "" if it is not. Error: ErrKeyReused.
+func (k *keys) claimed(ctx context.Context, req Request) (target string, err error) {
 	for e, err := range k.log.ReadStream(ctx, claimStream(req), eventstore.StreamRead{Fresh: true}) {
 		if err != nil {
-			return "", at, err
+			return "", err
 		}
 		meta, err := readMetadata(e)
 		if err != nil {
-			return "", at, err
+			return "", err
 		}
 		if meta.Fingerprint != req.Fingerprint {
-			return "", at, ErrKeyReused
+			return "", ErrKeyReused
 		}
 		decoded, err := command.Catalog.Decode(e.Type, e.Data)
 		if err != nil {
-			return "", at, fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
+			return "", fmt.Errorf("stream %s revision %d: %w", e.Stream, e.Revision, err)
 		}
 		claim, is := decoded.(command.Claimed)
 		if !is {
-			return "", at, fmt.Errorf("stream %s revision %d: a %s is no claim", e.Stream, e.Revision, e.Type)
+			return "", fmt.Errorf("stream %s revision %d: a %s is no claim", e.Stream, e.Revision, e.Type)
 		}
-		target, at = claim.Stream, e.Revision
+		target = claim.Stream
 	}
-	return target, at, nil
+	return target, nil
 }
 
 func claimStream(req Request) string {
@@ -149,39 +139,39 @@ func claimStream(req Request) string {
 
 // appendClaim appends a claim. Its id follows from the request and the target, so that the same claim, repeated, is
 // one, and another request's is a conflict.
-func (k *keys) appendClaim(ctx context.Context, req Request, target string, expected eventstore.Revision) error {
+func (k *keys) appendClaim(ctx context.Context, req Request, target string) error {
 	meta := req.metadata()
 	meta.Fingerprint = req.Fingerprint
-	claim, err := newClaim(meta, target, expected)
+	claim, err := newClaim(meta, target)
 	if err != nil {
 		return err
 	}
-	_, err = k.log.Append(ctx, claimStream(req), expected, []eventstore.NewEvent{claim})
+	_, err = k.log.Append(ctx, claimStream(req), eventstore.NoStream, []eventstore.NewEvent{claim})
 	return err
 }
 
-func newClaim(meta metadata, target string, expected eventstore.Revision) (eventstore.NewEvent, error) {
+func newClaim(meta metadata, target string) (eventstore.NewEvent, error) {
 	data, err := event.Encode(command.Claimed{Stream: target})
 	if err != nil {
 		return eventstore.NewEvent{}, err
 	}
 	written, err := json.Marshal(meta)
-	id := uuid.NewSHA1(meta.CommandID, fmt.Appendf(nil, "claim %d %s %s", expected, meta.Fingerprint, target))
+	id := uuid.NewSHA1(meta.CommandID, fmt.Appendf(nil, "claim %d %s %s", eventstore.NoStream, meta.Fingerprint, target))
 	return eventstore.NewEvent{ID: id, Type: command.ClaimedType, Data: data, Metadata: written}, err
 }
 
 // ClaimOf makes the claim of the command that an event of a log without claims answered: the stream that it belongs in,
-// which must not exist, and the event. There is none for most events: those that answered no command with a key, and
-// imported sales, which are known by their own streams.
+// which must not exist, and the event. There is none for most events: those that answered no command with a key, imported
+// sales, which are known by their own streams, and tablets' orders, which are looked for on their table's tabs.
 func ClaimOf(e eventstore.Event) (name string, claim eventstore.NewEvent, is bool, err error) {
 	meta, err := readMetadata(e)
 	_, _, rest := stream.Parse(e.Stream)
 	if err != nil || meta.Answer == nil || meta.StoreID == "" ||
-		stream.IsAside(e.Stream) || tab.TableOf(rest) == importTable {
+		stream.IsAside(e.Stream) || tab.TableOf(rest) == importTable || strings.HasPrefix(meta.Actor, devicePrefix) {
 		return "", claim, false, err
 	}
 	meta.Answer = nil
-	claim, err = newClaim(meta, e.Stream, eventstore.NoStream)
+	claim, err = newClaim(meta, e.Stream)
 	return stream.Claim(meta.StoreID, hex.EncodeToString(meta.CommandID[:])), claim, err == nil, err
 }
 

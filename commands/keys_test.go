@@ -44,8 +44,43 @@ func newGated(t *testing.T) (*restaurant, *gate) {
 }
 
 // TestDiedBetweenClaimAndEffect: a process that claimed a key and died had no effect. The same request, sent again, has
-// its effect once, where it may still be; another request of that key has none.
+// its effect once, if it still can; another request of that key has none.
 func TestDiedBetweenClaimAndEffect(t *testing.T) {
+	r, g := newGated(t)
+	tabID := r.field(must(r.order("before", 1)), "tabId")
+	pay := func(key string, amount int64) (commands.Answer, error) {
+		wanted := commands.TakePayment{Method: "CASH", Amount: &amount}
+		return r.service.TakePayment(t.Context(), r.store, tabID, r.request(key, wanted), wanted)
+	}
+	g.pass = func(string) error { return eventstore.ErrUnavailable }
+	for _, key := range []string{"k", "late"} {
+		if _, err := pay(key, 100); !errors.Is(err, eventstore.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	g.pass = open
+	r.restart()
+	if _, err := pay("k", 200); !errors.Is(err, commands.ErrKeyReused) {
+		t.Errorf("another payment of that key: %v", err)
+	}
+	first := must(pay("k", 100))
+	if due := r.field(first, "due"); due != "400" {
+		t.Errorf("%s is due", due)
+	}
+	r.restart()
+	sameAnswer(t, first, must(pay("k", 100)))
+	must(r.pay("rest", tabID))
+	if _, err := pay("late", 100); !errors.Is(err, tab.ErrClosed) {
+		t.Errorf("on a closed tab: %v", err)
+	}
+	if _, err := pay("late", 200); !errors.Is(err, commands.ErrKeyReused) {
+		t.Errorf("another payment of that key: %v", err)
+	}
+}
+
+// TestDiedBeforeOrder: a process that died before its order was appended left nothing. The order, sent again, is placed
+// once, where it may still be.
+func TestDiedBeforeOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		between func(r *restaurant, tabID string)
 		tab     int // on which the order is then
@@ -71,15 +106,15 @@ func TestDiedBetweenClaimAndEffect(t *testing.T) {
 			r.restart()
 			c.between(r, tabID)
 			before := r.orders()
-			if _, err := r.order("k", 3); !errors.Is(err, commands.ErrKeyReused) {
-				t.Errorf("another order of that key: %v", err)
-			}
 			first := must(r.order("k", 2))
 			if got := r.field(first, "tabId"); got != tab.ID(r.device.TableID, c.tab) {
 				t.Errorf("the order is on tab %s", got)
 			}
 			r.restart()
 			sameAnswer(t, first, must(r.order("k", 2)))
+			if _, err := r.order("k", 3); !errors.Is(err, commands.ErrKeyReused) {
+				t.Errorf("another order of that key: %v", err)
+			}
 			if got := r.orders() - before; got != 1 {
 				t.Errorf("%d orders", got)
 			}

@@ -13,16 +13,20 @@ import (
 // What a service keeps of streams that it folded, in bytes, by kind. A tab of six orders takes 5 KiB, a menu of a thousand
 // products 170 KiB, a store of thirty tables and tablets 17 KiB, a table's number 250 bytes.
 const (
-	tabsBytesMax    = 32 << 20
-	menusBytesMax   = 32 << 20
+	tabsBytesMax    = 24 << 20
+	menusBytesMax   = 24 << 20
 	storesBytesMax  = 16 << 20
 	ownersBytesMax  = 1 << 20
 	codesBytesMax   = 2 << 20
 	importsBytesMax = 1 << 20
 	numbersBytesMax = 4 << 20
+	// tableKeysBytesMax is for the keys on tables' tabs, which only logs need that are not indexed. A table of 20 tabs a
+	// day with four orders each takes 25 KiB.
+	tableKeysBytesMax = 16 << 20
 
 	// BytesKept is all of them together.
-	BytesKept = tabsBytesMax + menusBytesMax + storesBytesMax + ownersBytesMax + codesBytesMax + importsBytesMax + numbersBytesMax
+	BytesKept = tabsBytesMax + menusBytesMax + storesBytesMax + ownersBytesMax + codesBytesMax + importsBytesMax + numbersBytesMax +
+		tableKeysBytesMax
 )
 
 // keptCache is one of the caches of a service.

@@ -36,24 +36,22 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 			return Answer{}, err
 		}
 	}
-	begins := false // the newest tab is to be opened
-	for n := newest; ; {
+	for n, begins := newest, false; ; {
+		if req.Keyed && s.keys.claims() {
+			opening, answer, found, err := s.ordersOf(device).before(ctx, n, req)
+			if found || err != nil {
+				return answer, err
+			}
+			req.known, req.before = true, opening
+		}
 		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), begins, req, wanted)
-		var claimed *claimedElsewhere
 		switch {
-		case errors.As(err, &claimed): // it is there, or that tab may still take it
-			if n, err = tabNumber(claimed.stream); err != nil {
+		case errors.Is(err, tab.ErrClosed):
+			next, err := s.afterTab(ctx, device.StoreID, device.TableID, n, begins)
+			if err != nil {
 				return Answer{}, err
 			}
-		case errors.Is(err, tab.ErrClosed):
-			req.leaving = stream.Tab(device.StoreID, tab.ID(device.TableID, n))
-			if n >= newest {
-				if newest, err = s.afterTab(ctx, device.StoreID, device.TableID, n, begins); err != nil {
-					return Answer{}, err
-				}
-				begins = newest == n+1
-			}
-			n = newest
+			n, begins = next, next == n+1
 		default:
 			if err == nil {
 				s.noteTab(device.StoreID, device.TableID, n)

@@ -26,12 +26,14 @@ type Request struct {
 	Causation   string // the id of the event that it follows from, "" if it is not of a policy
 	Batch       string // the import that it is a part of, "" if none
 
-	secret auth.Secret
-	// leaving is a stream that was folded to its end, does not hold this command, and can take it no more: a claim for it
-	// may move. "": none.
-	leaving string
+	secret  auth.Secret
+	known   bool   // the caller knows that no other stream holds the command: it needs no claim
 	claimed string // the stream that the key is known to be claimed for, "": none
+	before  []byte // what the first event of a stream repeats of those before it, nil: nothing
 }
+
+// devicePrefix begins the actor of a tablet's command.
+const devicePrefix = "device:"
 
 // namespace makes our UUIDs of version 5 differ from everybody else's.
 var namespace = uuid.MustParse("6f4a1c52-70c1-5be9-9d4e-0f7a2f0c9d11")
@@ -82,6 +84,9 @@ type metadata struct {
 	Causation   string          `json:"causationId,omitempty"`
 	Batch       string          `json:"batchId,omitempty"` // of an import; where the fingerprint is
 	Answer      *recordedAnswer `json:"answer,omitempty"`
+	// Before, on the event that opens some of a table's tabs, are the keys on those before it (tableKeys): 8 bytes of each
+	// command id.
+	Before []byte `json:"before,omitempty"`
 }
 
 // recordedAnswer is an answer as the log keeps it, so that a repeated command gets it byte for byte.

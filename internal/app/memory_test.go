@@ -42,7 +42,7 @@ func TestCachesAreShown(t *testing.T) {
 	}
 	want := []string{
 		"codes", "imports", "log_blocks", "log_heads", "menus", "owners", "periods", "read_blocks", "rows_counters", "rows_devices", "rows_menus",
-		"rows_stores", "rows_tables", "rows_tabs", "stores", "tab_numbers", "tabs",
+		"rows_stores", "rows_tables", "rows_tabs", "stores", "tab_numbers", "table_keys", "tabs",
 	}
 	for _, name := range []string{"daybook_cache_bytes", "daybook_cache_bytes_max", "daybook_cache_entries"} {
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(shown[name]))); diff != "" {

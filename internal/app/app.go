@@ -120,8 +120,7 @@ func (a *App) openLog() (eventstore.Store, error) {
 	defer cancel()
 	_, err = log.Identity(ctx)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		a.log.Warn("cannot reach the event store: trying again whenever it is needed")
+	case errors.Is(err, context.DeadlineExceeded): // the log has told why, and tries again
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("DAYBOOK_EVENTSTORE (--eventstore): %w", err), log.Close())
 	}

@@ -206,3 +206,20 @@ func TestTheEventStoreHangs(t *testing.T) {
 		t.Errorf("the operator is told: %s", said)
 	}
 }
+
+// TestAStartWithoutTheEventStore: one line says what is wrong, and when the store is there, all goes on.
+func TestAStartWithoutTheEventStore(t *testing.T) {
+	n := newNode(t)
+	n.stop()
+	in := install(t, n.env()...)
+	s := in.serve()
+	if status, _, err := in.parts(); err != nil || status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d, %v", status, err)
+	}
+	n.start(esdbserver.Hostile{})
+	in.awaitReady()
+	if said := s.said.String(); strings.Count(said, "level=WARN") != 1 || strings.Count(said, "nothing listens there") != 1 ||
+		strings.Count(said, "event store: back") != 1 {
+		t.Errorf("the operator is told: %s", said)
+	}
+}

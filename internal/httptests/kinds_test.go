@@ -30,10 +30,8 @@ func (w *world) written(t *testing.T, after eventstore.Position) map[string]int 
 		if !listed {
 			t.Errorf("stream %s is of no kind", e.Stream)
 		}
-		if e.Type != command.UnchangedType {
-			if _, err := kind.Catalog.Decode(e.Type, e.Data); err != nil {
-				t.Errorf("stream %s holds what its kind does not: %v", e.Stream, err)
-			}
+		if e.Type != command.UnchangedType && kind.Catalog[e.Type] == nil {
+			t.Errorf("stream %s holds %s, which its kind does not", e.Stream, e.Type)
 		}
 		kinds[category]++
 	}

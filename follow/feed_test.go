@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,9 @@ import (
 
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
+	"daybook/eventstore/esdbserver"
 	"daybook/eventstore/eventstoretest"
+	"daybook/eventstore/kurrent"
 	"daybook/follow"
 )
 
@@ -39,6 +42,38 @@ func newLog(t testing.TB) eventstore.Store {
 	}
 	t.Cleanup(func() { log.Close() })
 	return log
+}
+
+// newRemoteLog opens an event log behind EventStoreDB's protocol.
+func newRemoteLog(t testing.TB) eventstore.Store {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	node := esdbserver.New(newLog(t).(eventstore.Indexed), esdbserver.Options{Logger: quiet})
+	go func() { served <- node.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	log, err := kurrent.Open(kurrent.Options{URL: "esdb://" + listener.Addr().String() + "?tls=false", Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	return log
+}
+
+// overEveryLog runs a test over both kinds of logs.
+func overEveryLog(t *testing.T, test func(t *testing.T, log eventstore.Store)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) { test(t, newLog(t)) })
+	t.Run("EventStoreDB's protocol", func(t *testing.T) { test(t, newRemoteLog(t)) })
 }
 
 // fed is a log that is followed through a feed.
@@ -151,8 +186,9 @@ func positions(t testing.TB, log eventstore.Store, types ...string) (all []event
 }
 
 // TestOneSubscription: followers that have caught up share one; a late one joins them; the last one ends it.
-func TestOneSubscription(t *testing.T) {
-	log := newLog(t)
+func TestOneSubscription(t *testing.T) { overEveryLog(t, testOneSubscription) }
+
+func testOneSubscription(t *testing.T, log eventstore.Store) {
 	feed := follow.NewFeed(log)
 	head := appendTo(t, log, "tab-s-1", event("a", 100), event("b", 100), event("c", 100))
 	readers := []*reader{
@@ -198,9 +234,10 @@ func (r *reader) untilCaughtUpOrJoined(feed *follow.Feed) {
 
 // TestSlowFollower: one that does not ask for what comes neither holds up the others nor has the feed keep it. It gets
 // all of it later.
-func TestSlowFollower(t *testing.T) {
+func TestSlowFollower(t *testing.T) { overEveryLog(t, testSlowFollower) }
+
+func testSlowFollower(t *testing.T, log eventstore.Store) {
 	const windowBytes = 100_000
-	log := newLog(t)
 	feed := follow.NewFeedOf(log, windowBytes)
 	quick, slow := subscribe(t, feed, eventstore.Position{}), subscribe(t, feed, eventstore.Position{}, "a")
 	quick.untilCaughtUp()

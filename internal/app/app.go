@@ -101,7 +101,9 @@ func Open(config Config) (_ *App, err error) {
 	}
 	a.Commands.Bound(config.cacheBytes(commands.BytesKept))
 	a.caches = a.allCaches()
-	a.Registry.MustRegister(a.caches)
+	a.Registry.MustRegister(a.caches, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "daybook_log_subscriptions", Help: "Subscriptions to the log. All that have caught up share one.",
+	}, func() float64 { return float64(a.Feed.Subscriptions()) }))
 	return a, nil
 }
 

@@ -99,6 +99,7 @@ func TestPoliciesWork(t *testing.T) {
 		serving(t, a, func() {
 			waitUntil(t, "the policy has counted the store", func() bool { return length(t, a, stream.Owner("o1")) == 1 })
 			checkShown(t, a)
+			waitUntil(t, "read models and policies share one subscription", func() bool { return a.Feed.Subscriptions() == 1 })
 		})
 	})
 }
@@ -114,11 +115,11 @@ func checkShown(t *testing.T, a *app.App) {
 		shown := 0
 		for _, family := range families {
 			switch family.GetName() {
-			case "daybook_policy_events_total", "daybook_policy_commands_total", "daybook_policy_position":
+			case "daybook_policy_events_total", "daybook_policy_commands_total", "daybook_policy_position", "daybook_log_subscriptions":
 				shown++
 			}
 		}
-		return shown == 3
+		return shown == 4
 	})
 }
 

@@ -62,8 +62,12 @@ func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	if err := w.fill(ctx, store, head, progress); err != nil {
 		return report, err
 	}
-	if err := w.noteComplete(ctx); err != nil {
+	if noted, _, err := readNotes(ctx, sink, served); err != nil {
 		return report, err
+	} else if noted.complete {
+		if err := w.noteComplete(ctx); err != nil {
+			return report, err
+		}
 	}
 	return report, sink.Activate(ctx, next.Model, next.Generation)
 }
@@ -134,10 +138,7 @@ func CatchUp(ctx context.Context, store eventstore.Store, sink Sink, model Model
 		return err
 	}
 	w.rangeSize, w.fillMax = catchUpPositions, catchUpEvents
-	if err := w.fill(ctx, store, head, progress); err != nil {
-		return err
-	}
-	return w.noteComplete(ctx)
+	return w.fill(ctx, store, head, progress)
 }
 
 // catchUpPositions and catchUpEvents are rangePositions and fillEvents for a read model that is served: what it lacks are the

@@ -11,7 +11,7 @@ import (
 
 // remote knows what of a read model that another process keeps up to date may be shown: at first what includes the end
 // of the log as it was when this process first looked, so that a read model which is being filled is not taken for all
-// there is; then nothing older than what was shown.
+// there is; then nothing older than what was shown; and nothing of one that nobody keeps up to date any more.
 //
 // While the read model is not complete, an earlier version stands in for it, if one can.
 type remote struct {
@@ -26,8 +26,8 @@ type remote struct {
 	least    Checkpoint
 	complete bool // no stand-in is needed
 	standIn  *remote
-
-	heads headsSeen
+	standsIn bool // for a newer version: then it may be shown as it was left
+	motion   motion
 }
 
 var errOtherVersion = errors.New("read model is of another version of the program")
@@ -82,8 +82,8 @@ func (r *remote) check(ctx context.Context, target Target) (least Checkpoint, st
 	if (r.least == Checkpoint{} || head.Before(r.least.Position)) && !head.IsZero() {
 		r.least = Checkpoint{Log: log, Version: r.model.Version, Position: head}
 	}
-	if due := r.heads.seen(head, r.now()); noted.superseded.Version > 0 && r.least.Position.Before(due) {
-		r.least = Checkpoint{Log: log, Version: r.model.Version, Position: due}
+	if must := r.motion.see(at.Position, head, r.now()); !r.standsIn && r.least.Position.Before(must) {
+		r.least = Checkpoint{Log: log, Version: r.model.Version, Position: must}
 	}
 	r.complete = r.complete || noted.complete
 	r.target, r.checked, r.standIn = target, r.now(), standIn
@@ -116,20 +116,27 @@ func (r *remote) shown(is Checkpoint) {
 	}
 }
 
-// abandonedAfter is after what time a superseded version must hold what is in the log. If it does not, all processes that
-// kept it up to date may have ended, and it is not served any more. It is more than a busy one is ever late.
-const abandonedAfter = 5 * time.Second
+// abandonedAfter is how long a read model may stand still though the log has grown, before it counts as abandoned: the
+// processes that kept it up to date have ended. It is more than a restart takes.
+const abandonedAfter = time.Minute
 
-// headsSeen remembers where the log ended a while ago.
-type headsSeen struct {
-	due, next eventstore.Position
-	at        time.Time // when next was the end
+// motion knows whether a read model that another process keeps up to date is.
+type motion struct {
+	at    eventstore.Position // where it stands
+	head  eventstore.Position // beyond which the log had grown; zero if it holds all
+	since time.Time
 }
 
-// seen notes where the log ends, and returns where it ended abandonedAfter ago, or earlier.
-func (h *headsSeen) seen(head eventstore.Position, now time.Time) (due eventstore.Position) {
-	if now.Sub(h.at) >= abandonedAfter {
-		h.due, h.next, h.at = h.next, head, now
+// see notes where a read model stands and where the log ends. It returns what the read model must include to be shown:
+// nothing, unless it is abandoned.
+func (m *motion) see(at, head eventstore.Position, now time.Time) (must eventstore.Position) {
+	switch {
+	case !at.Before(head):
+		*m = motion{at: at}
+	case at != m.at || m.head.IsZero():
+		*m = motion{at, head, now}
+	case now.Sub(m.since) >= abandonedAfter:
+		return m.head
 	}
-	return h.due
+	return must
 }

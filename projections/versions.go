@@ -39,7 +39,7 @@ func (m Model) before() (Model, bool) {
 
 // What is noted in a target beside why it is kept.
 const (
-	completeField   = "complete"   // it has held all of the log once
+	completeField   = "complete"   // its program, following the log, has reached the end once
 	supersededField = "superseded" // a newer version has
 )
 
@@ -148,7 +148,7 @@ func findStandIn(ctx context.Context, store eventstore.Store, sink Sink, model M
 		if at.Log == "" || at.Version != earlier.Version || noted.superseded.Version > 0 {
 			continue
 		}
-		r := &remote{model: earlier, sink: sink, store: store, now: now, complete: true}
+		r := &remote{model: earlier, sink: sink, store: store, now: now, complete: true, standsIn: true}
 		if noted.complete && !forgot(sink) {
 			r.least = Checkpoint{Log: at.Log, Version: at.Version, Position: at.Position}
 			return r, nil

@@ -257,9 +257,9 @@ func ended(t *testing.T, seed uint64) (w *world, sink projections.Sink, oldModel
 	log, sink := newLog(t), newSink(t)
 	w = newWorld(t, log, seed).steps(100)
 	oldModel, newModel = version(projections.Counters, 1), version(projections.Counters, 2)
-	if err := projections.CatchUp(t.Context(), log, sink, oldModel, quiet, noProgress); err != nil {
-		t.Fatal(err)
-	}
+	p := runVersion(t, log, sink, oldModel)
+	until(t, "at the end", func() bool { return p.runner.Status().Persisted.Position == head(t, log) })
+	p.end(t)
 	return w, sink, oldModel, newModel
 }
 
@@ -401,38 +401,65 @@ func TestLostAfterTheSwitch(t *testing.T) {
 	p.showing(w.log, newModel.Version)
 }
 
-// TestAbandonedVersion: a process of the old program only answers queries, and those that kept its version up to date
-// have ended. It shows what it has as long as that is all there is.
-func TestAbandonedVersion(t *testing.T) {
-	w, sink, oldModel, newModel := ended(t, 37)
+// TestAbandoned: a process only answers queries, and those that kept the read model up to date have ended. It shows what
+// there is as long as that may be a restart.
+func TestAbandoned(t *testing.T) {
+	w, sink, model, _ := ended(t, 37)
 	now := time.Now()
-	reader := projections.NewRemoteReader(oldModel, sink, w.log, func() time.Time { return now })
-	shown := func() error {
-		_, err := reader.Get(t.Context(), eventstore.Position{}, "version", "is")
-		now = now.Add(6 * time.Second)
-		return err
+	reader := projections.NewRemoteReader(model, sink, w.log, func() time.Time { return now })
+	shown := func(after time.Duration) {
+		t.Helper()
+		now = now.Add(after)
+		if _, err := reader.Get(t.Context(), eventstore.Position{}, "version", "is"); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := errors.Join(shown(), shown(), shown()); err != nil {
+	shown(0)
+	shown(time.Hour) // nothing has happened
+	w.steps(30)
+	shown(time.Hour)
+	shown(59 * time.Second)
+	now = now.Add(time.Second)
+	refused(t, reader, eventstore.Position{})
+	if err := projections.CatchUp(t.Context(), w.log, sink, model, quiet, noProgress); err != nil {
 		t.Fatal(err)
 	}
+	shown(time.Second)
+	w.steps(30)
+	shown(time.Hour)
+}
+
+// TestRebuiltAheadOfItsProgram: an operator has the new program verify and rebuild before any process of it follows the
+// log. Processes that only answer queries show the old version, which is kept up to date.
+func TestRebuiltAheadOfItsProgram(t *testing.T) {
+	w, sink, oldModel, newModel := ended(t, 43)
+	old := runVersion(t, w.log, sink, oldModel)
 	if err := projections.CatchUp(t.Context(), w.log, sink, newModel, quiet, noProgress); err != nil {
 		t.Fatal(err)
+	}
+	for range 2 {
+		w.steps(30)
+		old.showing(w.log, oldModel.Version)
+		if is := remoteVersion(t, w.log, sink, newModel); is != oldModel.Version {
+			t.Errorf("version %d is shown", is)
+		}
+		if report, err := projections.Rebuild(t.Context(), w.log, sink, newModel, quiet, noProgress); err != nil || report.Difference != "" {
+			t.Errorf("%+v, %v", report, err)
+		}
 	}
 	p := runVersion(t, w.log, sink, newModel)
 	if err := p.runner.Wait(t.Context(), head(t, w.log)); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(shown(), shown(), shown()); err != nil {
-		t.Errorf("superseded, and nothing has happened since: %v", err)
+	if is := remoteVersion(t, w.log, sink, newModel); is != newModel.Version {
+		t.Errorf("version %d is shown", is)
 	}
-	w.steps(30)
-	if err := shown(); err != nil {
-		t.Errorf("superseded a moment ago: %v", err)
+	if _, err := projections.Rebuild(t.Context(), w.log, sink, newModel, quiet, noProgress); err != nil {
+		t.Fatal(err)
 	}
-	now = now.Add(6 * time.Second)
-	refused(t, reader, eventstore.Position{})
-	now = now.Add(6 * time.Second)
-	refused(t, reader, eventstore.Position{})
+	if is := remoteVersion(t, w.log, sink, newModel); is != newModel.Version {
+		t.Errorf("rebuilt, version %d is shown", is)
+	}
 }
 
 // TestUpgradeOnAnotherLog: the old version is of another log, or knows more than this one. It is not shown.

@@ -1,12 +1,10 @@
 package projections_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +14,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/follow"
+	"daybook/internal/logtest"
 	"daybook/projections"
 )
 
@@ -45,33 +44,15 @@ type versioned struct {
 	model  projections.Model
 	runner *projections.Runner
 	reader *projections.Reader
-	said   *words
+	said   *logtest.Lines
 	least  int64
-}
-
-// words collects what a program logs.
-type words struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-func (w *words) count(of string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Count(w.text.String(), of)
 }
 
 func runVersion(t *testing.T, log eventstore.Store, sink projections.Sink, model projections.Model) *versioned {
 	t.Helper()
-	p := &versioned{t: t, model: model, said: &words{}}
+	p := &versioned{t: t, model: model, said: new(logtest.Lines)}
 	ctx, cancel := context.WithCancel(context.Background())
-	said := slog.New(slog.NewTextHandler(p.said, nil))
+	said := p.said.Logger(slog.LevelInfo)
 	p.runner = projections.NewRunner(model, sink, log, said, time.Now)
 	p.reader = projections.NewReader(p.runner)
 	p.running = &running{map[string]*projections.Runner{model.Name: p.runner}, cancel, make(chan error, 1)}
@@ -175,7 +156,7 @@ func TestUpgrade(t *testing.T) {
 	if err := upgraded.runner.Ready(); !errors.Is(err, projections.ErrNotCurrent) {
 		t.Errorf("while it builds, the new program is ready: %v", err)
 	}
-	if n := old.said.count(steppedBack); n != 0 {
+	if n := old.said.Count(steppedBack); n != 0 {
 		t.Errorf("the old program stepped back before the new one was there")
 	}
 
@@ -203,8 +184,8 @@ func TestUpgrade(t *testing.T) {
 		old.showing(log, oldModel.Version)
 		upgraded.showing(log, newModel.Version)
 	}
-	if n := old.said.count(steppedBack); n != 1 {
-		t.Errorf("the old program said %d times that it steps back:\n%s", n, &old.said.text)
+	if n := old.said.Count(steppedBack); n != 1 {
+		t.Errorf("the old program said %d times that it steps back:\n%s", n, old.said)
 	}
 	old.end(t)
 	upgraded.end(t)
@@ -212,7 +193,7 @@ func TestUpgrade(t *testing.T) {
 	w.steps(30)
 	back := runVersion(t, log, sink, oldModel) // of the week before: its version is still there
 	back.showing(log, oldModel.Version)
-	if start := back.runner.Status(); start.Superseded != newModel.Version || back.said.count(steppedBack) != 1 {
+	if start := back.runner.Status(); start.Superseded != newModel.Version || back.said.Count(steppedBack) != 1 {
 		t.Errorf("the old program is back: %+v", start)
 	}
 	w.steps(30)

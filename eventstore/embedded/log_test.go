@@ -1,14 +1,12 @@
 package embedded_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -21,6 +19,7 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/embedded"
 	"daybook/eventstore/eventstoretest"
+	"daybook/internal/logtest"
 )
 
 func openLog(t testing.TB, options embedded.Options) *embedded.Log {
@@ -159,9 +158,9 @@ func wantAgain(t *testing.T, log *embedded.Log, l *ledger, writer int) {
 // Tables that cannot be written stop no append for as long as there is room in memory, and are told of seldom.
 func TestTablesThatCannotBeWritten(t *testing.T) {
 	disk := &brokenDisk{err: syscall.ENOSPC, hits: func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") && isWrite(op) }}
-	var said lines
+	var said logtest.Lines
 	options := memory(errorfs.Wrap(vfs.NewMem(), disk))
-	options.Logger = said.logger()
+	options.Logger = said.Logger(slog.LevelInfo)
 	log := openLog(t, options)
 	disk.broken.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
@@ -173,8 +172,8 @@ func TestTablesThatCannotBeWritten(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) { // there are two memory tables
 		t.Fatalf("append: %v", err)
 	}
-	if n := said.count(); n == 0 || n > 20 {
-		t.Errorf("%d lines in three seconds:\n%s", n, said.text())
+	if n := said.Count("\n"); n == 0 || n > 20 {
+		t.Errorf("%d lines in three seconds:\n%s", n, &said)
 	}
 	disk.broken.Store(false)
 	if _, err := log.Append(t.Context(), "tab-b-1", eventstore.NoStream, []eventstore.NewEvent{{ID: uuid.New(), Type: "x", Data: []byte("{}")}}); err != nil {
@@ -195,40 +194,18 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	}
 	crashed := mem.CrashClone(vfs.CrashCloneCfg{})
 	disk.broken.Store(true)
-	var said lines
+	var said logtest.Lines
 	options := memory(errorfs.Wrap(crashed, disk))
-	options.Logger = said.logger()
+	options.Logger = said.Logger(slog.LevelInfo)
 	for range 2 {
 		if s, err := embedded.Open(options); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("opened %v, %v", s, err)
 		}
 	}
-	if n := said.count(); n > 4 {
-		t.Errorf("%d lines:\n%s", n, said.text())
+	if n := said.Count("\n"); n > 4 {
+		t.Errorf("%d lines:\n%s", n, &said)
 	}
 	verify(t, crashed, l.snapshot())
 }
 
 const pebbleFolder = "pebble"
-
-// lines collects what is logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-func (l *lines) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lines) count() int { return strings.Count(l.text(), "\n") }

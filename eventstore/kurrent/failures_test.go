@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"daybook/eventstore/embedded"
 	"daybook/eventstore/esdbserver"
 	"daybook/eventstore/kurrent"
+	"daybook/internal/logtest"
 )
 
 // These are the ways in which EventStoreDB 24.10 was seen to fail, one node and three, and where each is tested:
@@ -256,8 +258,8 @@ func TestWhatWasNeverReplicated(t *testing.T) {
 // again, orders are back.
 func TestNoQuorum(t *testing.T) {
 	c := newCluster(t)
-	var told lines
-	store := open(t, kurrent.Options{URL: c.url(""), Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: c.url(""), Logger: told.Logger(slog.LevelInfo)})
 	append1(t, store, "tab-s-1", eventstore.NoStream)
 	c.nodes[0].kill()
 	c.lead(1, time.Hour)
@@ -269,11 +271,11 @@ func TestNoQuorum(t *testing.T) {
 		}
 		t.Logf("told so after %v", time.Since(began))
 	}
-	told.says(t, "more than half of the nodes run", 0)
+	says(t, &told, "more than half of the nodes run", 0)
 	c.nodes[0].start()
 	c.lead(1, 0)
 	t.Logf("orders are back %v after the quorum", append1(t, store, "tab-s-1", 0))
-	told.says(t, "event store: back", soonMax)
+	says(t, &told, "event store: back", soonMax)
 	if n := count(t, c.nodes[1], "tab-s-1"); n != 2 {
 		t.Errorf("%d events", n)
 	}
@@ -400,8 +402,8 @@ func TestAfterAScavenge(t *testing.T) {
 // TestMoreCallsThanAConnectionTakes: the others wait in the client, and none fails, nor is the connection given up.
 func TestMoreCallsThanAConnectionTakes(t *testing.T) {
 	server := newServer(t, esdbserver.Options{Hostile: &esdbserver.Hostile{CallsMax: 100, Slow: 1, SlowFor: 100 * time.Millisecond}})
-	var told lines
-	store := open(t, kurrent.Options{URL: server.url(), Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: server.url(), Logger: told.Logger(slog.LevelInfo)})
 	for range 7 {
 		sub, err := store.Subscribe(t.Context(), eventstore.Position{}, eventstore.Filter{})
 		if err != nil {
@@ -417,7 +419,7 @@ func TestMoreCallsThanAConnectionTakes(t *testing.T) {
 		t.Errorf("%d of 500 failed, the slowest took %v", failed, slowest)
 	}
 	t.Logf("500 at once took %v", time.Since(began))
-	if told.count("\n") != 1 {
+	if told.Count("\n") != 1 {
 		t.Errorf("it was said:\n%s", &told)
 	}
 }
@@ -426,8 +428,8 @@ func TestMoreCallsThanAConnectionTakes(t *testing.T) {
 // silent. It is not given up: the calls would only begin anew.
 func TestASlowServerIsNotSilent(t *testing.T) {
 	server := newServer(t, esdbserver.Options{})
-	var told lines
-	store := open(t, kurrent.Options{URL: server.url(), Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: server.url(), Logger: told.Logger(slog.LevelInfo)})
 	append1(t, store, "tab-s-0", eventstore.NoStream)
 	server.down()
 	server.options.Hostile = &esdbserver.Hostile{CallsMax: 100, SlowAppends: true, Slow: 1, SlowFor: 2500 * time.Millisecond}
@@ -437,7 +439,7 @@ func TestASlowServerIsNotSilent(t *testing.T) {
 		t.Errorf("%d of 120 failed, the slowest took %v", failed, slowest)
 	}
 	t.Logf("120 at once took %v", time.Since(began))
-	if told.count("nothing answers") > 0 {
+	if told.Count("nothing answers") > 0 {
 		t.Errorf("it was said:\n%s", &told)
 	}
 }
@@ -451,8 +453,8 @@ func TestCertificatesRenewed(t *testing.T) {
 	server := newServer(t, esdbserver.Options{TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return shown.Load(), nil
 	}}})
-	var told lines
-	store := open(t, kurrent.Options{URL: "esdb://" + server.address + "?tlsCAFile=" + caFile, Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: "esdb://" + server.address + "?tlsCAFile=" + caFile, Logger: told.Logger(slog.LevelInfo)})
 	append1(t, store, "tab-s-1", eventstore.NoStream)
 	shown.Store(&renewed)
 	append1(t, store, "tab-s-1", 0)
@@ -461,7 +463,7 @@ func TestCertificatesRenewed(t *testing.T) {
 	if !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "certificate") {
 		t.Errorf("with the old authority's file: %v", err)
 	}
-	told.says(t, "check tlsCAFile", soonMax)
+	says(t, &told, "check tlsCAFile", soonMax)
 	pem, err := os.ReadFile(renewedFile)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package kurrent_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -18,38 +17,15 @@ import (
 	"daybook/eventstore"
 	"daybook/eventstore/esdbserver"
 	"daybook/eventstore/kurrent"
+	"daybook/internal/logtest"
 )
 
-// lines is a logger's output, from INFO on.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *lines) count(part string) int { return strings.Count(l.String(), part) }
-
-func (l *lines) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelInfo}))
-}
-
 // says waits until a line holds part.
-func (l *lines) says(t *testing.T, part string, soon time.Duration) {
+func says(t *testing.T, told *logtest.Lines, part string, soon time.Duration) {
 	t.Helper()
-	for end := time.Now().Add(soon); !strings.Contains(l.String(), part); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(soon); told.Count(part) == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Errorf("%q is not said within %v:\n%s", part, soon, l)
+			t.Errorf("%q is not said within %v:\n%s", part, soon, told)
 			return
 		}
 	}
@@ -122,8 +98,8 @@ func TestTheReasonIsToldAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var told lines
-			store := open(t, kurrent.Options{URL: "esdb://" + c.address + c.settings, Logger: told.logger()})
+			var told logtest.Lines
+			store := open(t, kurrent.Options{URL: "esdb://" + c.address + c.settings, Logger: told.Logger(slog.LevelInfo)})
 			begin := time.Now()
 			_, err := store.Append(within(t, 10*time.Second), "tab-s-1", eventstore.NoStream, []eventstore.NewEvent{event("x")})
 			took := time.Since(begin)
@@ -131,9 +107,9 @@ func TestTheReasonIsToldAtOnce(t *testing.T) {
 				t.Errorf("got %v after %v", err, took)
 			}
 			for _, part := range []string{"level=WARN", c.address, c.advice} {
-				told.says(t, part, time.Second)
+				says(t, &told, part, time.Second)
 			}
-			if n := told.count("level=WARN"); n > 1 {
+			if n := told.Count("level=WARN"); n > 1 {
 				t.Errorf("it is said %d times:\n%s", n, &told)
 			}
 			t.Logf("after %v: %s", took, strings.TrimSpace(told.String()))
@@ -143,8 +119,8 @@ func TestTheReasonIsToldAtOnce(t *testing.T) {
 
 func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 	server := newServer(t, esdbserver.Options{})
-	var told lines
-	store := open(t, kurrent.Options{URL: server.url(), Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: server.url(), Logger: told.Logger(slog.LevelInfo)})
 	if _, err := store.Identity(within(t, 5*time.Second)); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +132,7 @@ func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 			t.Errorf("got %v after %v", err, took)
 		}
 	}
-	told.says(t, "cannot be used", 0)
+	says(t, &told, "cannot be used", 0)
 	server.options.Hostile = &esdbserver.Hostile{NotReadyFor: time.Second}
 	server.start()
 	begin := time.Now()
@@ -164,8 +140,8 @@ func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("ready again after %v, of which a second passed until the server was", time.Since(begin))
-	told.says(t, "event store: back", time.Second)
-	if told.count("level=WARN") != 2 || told.count("Server Is Not Ready") != 1 || told.count("level=INFO") != 2 {
+	says(t, &told, "event store: back", time.Second)
+	if told.Count("level=WARN") != 2 || told.Count("Server Is Not Ready") != 1 || told.Count("level=INFO") != 2 {
 		t.Errorf("it was said:\n%s", &told)
 	}
 }
@@ -175,8 +151,8 @@ func TestAnIngressesWordIsNotTheServers(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized, http.StatusBadGateway} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			server := newServer(t, esdbserver.Options{})
-			var told lines
-			store := open(t, kurrent.Options{URL: server.url(), Logger: told.logger()})
+			var told logtest.Lines
+			store := open(t, kurrent.Options{URL: server.url(), Logger: told.Logger(slog.LevelInfo)})
 			sub, err := store.Subscribe(t.Context(), eventstore.Position{}, eventstore.Filter{})
 			if err != nil {
 				t.Fatal(err)
@@ -198,7 +174,7 @@ func TestAnIngressesWordIsNotTheServers(t *testing.T) {
 				if !errors.Is(err, eventstore.ErrUnavailable) {
 					t.Errorf("got %v", err)
 				}
-				told.says(t, "an ingress or a proxy", time.Second)
+				says(t, &told, "an ingress or a proxy", time.Second)
 				if err := ingress.Close(); err != nil {
 					t.Error(err)
 				}
@@ -341,8 +317,8 @@ func TestAHungLeader(t *testing.T) {
 		}
 	}
 	lead(address, second.address)
-	var told lines
-	store := open(t, kurrent.Options{URL: "esdb://" + address + "," + second.address + "?tls=false", Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: "esdb://" + address + "," + second.address + "?tls=false", Logger: told.Logger(slog.LevelInfo)})
 	if _, err := store.Append(within(t, 10*time.Second), "tab-s-1", eventstore.NoStream, []eventstore.NewEvent{event("x")}); err != nil {
 		t.Fatal(err)
 	}
@@ -377,8 +353,8 @@ func TestAHungLeader(t *testing.T) {
 // TestTenLeaderKillsLeaveNothingBehind counts goroutines, clients and lines.
 func TestTenLeaderKillsLeaveNothingBehind(t *testing.T) {
 	server := newServer(t, esdbserver.Options{})
-	var told lines
-	store := open(t, kurrent.Options{URL: server.url(), Logger: told.logger()})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: server.url(), Logger: told.Logger(slog.LevelInfo)})
 	for range 7 {
 		sub, err := store.Subscribe(t.Context(), eventstore.Position{}, eventstore.Filter{})
 		if err != nil {
@@ -404,8 +380,8 @@ func TestTenLeaderKillsLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	settles(t, goroutines+4, 1)
-	t.Logf("%d lines over ten kills", told.count("\n"))
-	if told.count("level=INFO") > 11 || told.count("level=WARN") > 20 {
+	t.Logf("%d lines over ten kills", told.Count("\n"))
+	if told.Count("level=INFO") > 11 || told.Count("level=WARN") > 20 {
 		t.Errorf("it was said:\n%s", &told)
 	}
 }

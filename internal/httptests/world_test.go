@@ -5,11 +5,9 @@
 package httptests
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +15,7 @@ import (
 
 	"daybook/eventstore"
 	"daybook/internal/app"
+	"daybook/internal/logtest"
 )
 
 // world is an installation in a directory of its own, with a server on a port of its own. Safe for concurrent use,
@@ -24,7 +23,7 @@ import (
 type world struct {
 	dir    string
 	clock  *clock
-	output *output
+	output *logtest.Lines
 	http   *http.Client
 
 	app    *app.App
@@ -44,7 +43,7 @@ type world struct {
 // and nothing secret may be found in what it leaves behind.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{dir: t.TempDir(), clock: newClock(), output: &output{}, http: newHTTPClient()}
+	w := &world{dir: t.TempDir(), clock: newClock(), output: new(logtest.Lines), http: newHTTPClient()}
 	w.start(t)
 	t.Cleanup(func() {
 		w.written(t, eventstore.Position{})
@@ -66,7 +65,7 @@ func (w *world) start(t *testing.T) {
 	t.Helper()
 	config := app.Config{
 		Data: w.dir, LocalSignIn: true, Now: w.clock.now, Proxies: []string{"127.0.0.1"},
-		Log: slog.New(slog.NewTextHandler(w.output, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: w.output.Logger(slog.LevelDebug),
 	}
 	a, err := app.Open(config)
 	if err != nil {
@@ -167,22 +166,4 @@ func (c *clock) forward(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
-}
-
-// output collects what the server logs.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return strings.Clone(o.text.String())
 }

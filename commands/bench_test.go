@@ -23,6 +23,7 @@ func BenchmarkOrders(b *testing.B) {
 	defer log.Close()
 	secret := auth.Secret("a secret of thirty-two bytes.....")
 	s := commands.New(log, secret, time.Now)
+	s.Alone()
 	ctx := context.Background()
 	request := func(storeID, key string) commands.Request {
 		return must(commands.NewRequest(secret, "scope", key, "bench", storeID, "", "route", nil))

@@ -67,6 +67,15 @@ func (s *Service) Follow(ctx context.Context, feed Feed, log *slog.Logger) {
 	}
 }
 
+// Behind is how long ago it was last shown that all was folded that other processes had appended, and about as old as what
+// commands may know of them if it is below a second; beyond that, they read. It is 0 for a process that is alone.
+func (s *Service) Behind() time.Duration {
+	if s.others.none() {
+		return 0
+	}
+	return s.others.unproved()
+}
+
 // follow follows the log from its end until something fails.
 func (s *Service) follow(ctx context.Context, feed Feed) error {
 	ctx, cancel := context.WithCancelCause(ctx)

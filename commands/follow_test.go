@@ -149,6 +149,9 @@ func TestFollowingIsSilent(t *testing.T) {
 	p.price(700)
 	must(p.second.RevokeDevice(t.Context(), p.store.StoreID, p.device.DeviceID, p.request("", "revoke")))
 	<-time.After(2 * late)
+	if behind := p.first.Behind(); behind < 2*late {
+		t.Errorf("it is said to be behind by %v", behind)
+	}
 	if got := p.ordered(p.first, "later"); got != 700 {
 		t.Errorf("a coffee costs %d", got)
 	}
@@ -308,6 +311,9 @@ func TestLostAnswer(t *testing.T) {
 	log := &lossy{Indexed: memory(t).(eventstore.Indexed)}
 	r := newRestaurantOn(t, log, false)
 	r.service.Alone()
+	if behind := r.service.Behind(); behind != 0 {
+		t.Errorf("a process that is alone is behind by %v", behind)
+	}
 	must(r.order("warm", 1))
 	log.lose = true
 	if _, err := r.order("k", 2); !errors.Is(err, eventstore.ErrUnavailable) {

@@ -35,7 +35,12 @@ func (o *others) none() bool { return o.alone.Load() }
 // followed says whether a stream that was read then has been kept up to date, but for the last lateMax.
 func (o *others) followed(read moment) bool {
 	since := moment(o.since.Load())
-	return o.none() || since != 0 && read > since && time.Since(processBegan)-time.Duration(o.proved.Load()) <= o.late
+	return o.none() || since != 0 && read > since && o.unproved() <= o.late
+}
+
+// unproved is how long ago it was last shown that what others had appended was folded.
+func (o *others) unproved() time.Duration {
+	return time.Since(processBegan) - time.Duration(o.proved.Load())
 }
 
 // prove notes that all that was appended before a time is folded.

@@ -99,6 +99,10 @@ func Open(config Config) (_ *App, err error) {
 	if config.EventStore == "" { // the directory is locked
 		a.Commands.Alone()
 	}
+	a.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "daybook_commands_behind_seconds",
+		Help: "How long ago commands were last shown to know all that other processes have appended. Above 1, each command reads the log.",
+	}, func() float64 { return a.Commands.Behind().Seconds() }))
 	a.Commands.Bound(config.cacheBytes(commands.BytesKept))
 	a.caches = a.allCaches()
 	a.Registry.MustRegister(a.caches, prometheus.NewGaugeFunc(prometheus.GaugeOpts{

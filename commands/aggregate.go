@@ -144,9 +144,21 @@ func (a *aggregate[S, C, E]) weigh(name string, s *foldedStream[S]) int {
 	return len(name) + int(unsafe.Sizeof(*s)) + turnBytes + commandsBytes(len(s.commands)) + a.bytes(s.state)
 }
 
-// refresh folds what is new in the log.
+// refresh folds what is new in the log, and all of it anew if the log goes back meanwhile.
 func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *foldedStream[S]) error {
-	began := a.others.tick()
+	for {
+		a.begin(s)
+		began := a.others.tick()
+		if err := a.foldNew(ctx, name, s); err != nil {
+			return err
+		}
+		if s.read = began; !a.others.dropped(s.began) {
+			return nil
+		}
+	}
+}
+
+func (a *aggregate[S, C, E]) foldNew(ctx context.Context, name string, s *foldedStream[S]) error {
 	for e, err := range a.log.ReadStream(ctx, name, eventstore.StreamRead{From: s.revision + 1, Fresh: true}) {
 		if err == nil {
 			err = a.fold(s, e)
@@ -155,7 +167,6 @@ func (a *aggregate[S, C, E]) refresh(ctx context.Context, name string, s *folded
 			return err
 		}
 	}
-	s.read = began
 	return nil
 }
 

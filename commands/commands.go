@@ -55,6 +55,7 @@ func New(log eventstore.Store, secret auth.Secret, now func() time.Time) *Servic
 	k.claims = func() bool { return k.indexed == nil || s.shared.Load() }
 	s.keys = k
 	s.others.went = s.Drop
+	s.others.history = func() uint64 { return eventstore.HistoryOf(log) }
 	s.numbers = cache.New[string, int](numbersBytesMax)
 	s.tableKeys = cache.New[string, *tableKeys](tableKeysBytesMax)
 	s.caches = []keptCache{{"tab_numbers", s.numbers, numbersBytesMax}, {"table_keys", s.tableKeys, tableKeysBytesMax}}

@@ -139,6 +139,9 @@ func (a *aggregate[S, C, E]) attempt(ctx context.Context, name string, s *folded
 	if err != nil {
 		return Answer{}, err
 	}
+	if a.others.dropped(s.began) {
+		return Answer{}, errDropped
+	}
 	asked := a.others.tick()
 	at, err := a.keys.append(ctx, req, name, s.revision, encoded)
 	if err != nil {

@@ -28,7 +28,18 @@ type OrderLine struct {
 }
 
 // PlaceOrder puts an order on the open tab of the tablet's table, opening one if there is none.
-func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
+func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (answer Answer, err error) {
+	for attempt := 1; ; attempt++ {
+		answer, err = s.orderOnNewest(ctx, device, req, wanted)
+		if !errors.Is(err, errDropped) || attempt == attemptsMax {
+			return answer, err
+		}
+	}
+}
+
+// orderOnNewest is PlaceOrder, unless the log goes back meanwhile: errDropped.
+func (s *Service) orderOnNewest(ctx context.Context, device auth.Device, req Request, wanted PlaceOrder) (Answer, error) {
+	asked := s.others.asks()
 	newest, known := s.numbers.Get(tableKey(device.StoreID, device.TableID))
 	if !known {
 		var err error
@@ -44,7 +55,7 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 			}
 			req.known, req.before = true, opening
 		}
-		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), begins, req, wanted)
+		answer, err := s.orderOn(ctx, device, tab.ID(device.TableID, n), begins, asked, req, wanted)
 		switch {
 		case errors.Is(err, tab.ErrClosed):
 			next, err := s.afterTab(ctx, device.StoreID, device.TableID, n, begins)
@@ -53,7 +64,7 @@ func (s *Service) PlaceOrder(ctx context.Context, device auth.Device, req Reques
 			}
 			n, begins = next, next == n+1
 		default:
-			if err == nil {
+			if err == nil && !s.others.dropped(asked) {
 				s.noteTab(device.StoreID, device.TableID, n)
 			}
 			return answer, err
@@ -80,7 +91,7 @@ func tabNumber(name string) (int, error) {
 	return n, nil
 }
 
-func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, begins bool, req Request, wanted PlaceOrder) (Answer, error) {
+func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string, begins bool, asked moment, req Request, wanted PlaceOrder) (Answer, error) {
 	orderID := req.newID("r")
 	return s.tabs.execute(ctx, stream.Tab(device.StoreID, tabID), req, decision[tab.State, tab.Command, tab.Event]{
 		status: http.StatusCreated, begins: begins, final: tab.ErrClosed,
@@ -89,6 +100,9 @@ func (s *Service) orderOn(ctx context.Context, device auth.Device, tabID string,
 				return nil, tab.ErrClosed
 			}
 			items, err := s.items(ctx, device.StoreID, wanted.Lines)
+			if err == nil && s.others.dropped(asked) { // the tab may be none of this table any more
+				err = errDropped
+			}
 			return tab.PlaceOrder{
 				StoreID: device.StoreID, TabID: tabID, TableID: device.TableID, OrderID: orderID,
 				Currency: money.Currency(device.Currency), Items: items, When: s.when(device.Hours),

@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
+
+	"daybook/eventstore"
 )
 
 // lateMax is how late a decision may learn what another process appended to a stream that the decision reads and does not
@@ -21,7 +24,10 @@ type others struct {
 	proved atomic.Int64  // when it was last shown that what they had appended was folded, since processBegan
 	cut    atomic.Uint64 // the moment at which all that was folded before was dropped
 	place  *place        // up to where they are followed
-	went   func()        // is called when a stream turns out to be shorter than it was
+	went   func()        // is called when a stream turns out to be shorter than it was, or the log says that it has gone back
+
+	history func() uint64 // the log's, see eventstore.Restorable
+	seen    atomic.Uint64 // the history that what is folded is of
 }
 
 func newOthers() *others { return &others{late: lateMax, place: newPlace()} }
@@ -52,4 +58,24 @@ func (o *others) end()              { o.since.Store(0) }
 
 func (o *others) drop() { o.cut.Store(uint64(o.tick())) }
 
-func (o *others) dropped(began moment) bool { return began < moment(o.cut.Load()) }
+// asks is the moment at which something begins that must not go on once the log goes back.
+func (o *others) asks() moment {
+	o.look()
+	return o.tick()
+}
+
+// look drops all that is folded if the log has gone back since the last look.
+func (o *others) look() {
+	if now := o.history(); o.seen.Swap(now) != now {
+		o.went()
+	}
+}
+
+// dropped says whether what was folded or known at a moment is void.
+func (o *others) dropped(began moment) bool {
+	o.look()
+	return began < moment(o.cut.Load())
+}
+
+// errDropped: a command was decided on what an older copy of the log, which was put in its place, need not hold.
+var errDropped = fmt.Errorf("%w: %w", eventstore.ErrUnavailable, errWentBack)

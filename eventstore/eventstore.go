@@ -244,6 +244,25 @@ type Indexed interface {
 	AppendOnce(ctx context.Context, stream string, expected Revision, events []NewEvent) (Appended, error)
 }
 
+// Restorable is a Store on a server, where an older copy of the log may be put in its place while the process runs.
+type Restorable interface {
+	Store
+
+	// History counts how often that was noticed. It is, before anything is read of the older copy: what was met before is
+	// looked for at each connection. What was read at one count may be gone at another, and others may stand in its place.
+	// Calls and subscriptions that go on from one to the other end with ErrUnavailable; begin again from what is known to
+	// be of the log as it is.
+	History() uint64
+}
+
+// HistoryOf returns a log's History, 0 if it cannot be replaced.
+func HistoryOf(s Store) uint64 {
+	if r, can := s.(Restorable); can {
+		return r.History()
+	}
+	return 0
+}
+
 // Subscription is one follower of the log. Next may be called by one goroutine at a time; Close from any, repeatedly.
 type Subscription interface {
 	// Next waits for the next batch. Batches arrive in log order, without gap or duplicate. After an error of its

@@ -40,7 +40,7 @@ func (o *OlderLog) Error() string {
 	case o.Missing > 0:
 		return fmt.Sprintf("%s, the log ends at %s: at least %d events are missing", place, o.Head, o.Missing)
 	case o.Head.Before(o.Held):
-		return fmt.Sprintf("%s, the log ends at %s", place, o.Head)
+		return fmt.Sprintf("%s, the log ends at %s: how many events are missing is not known", place, o.Head)
 	}
 	return place + ", and the log, which has grown since it was restored, has other events there: how many are missing is not known"
 }

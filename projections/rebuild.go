@@ -62,6 +62,9 @@ func Rebuild(ctx context.Context, store eventstore.Store, sink Sink, model Model
 	if err := w.fill(ctx, store, head, progress); err != nil {
 		return report, err
 	}
+	if err := belongs(ctx, store, sink, next, w.at); err != nil { // the log may have gone back meanwhile
+		return report, err
+	}
 	if noted, _, err := readNotes(ctx, sink, served); err != nil {
 		return report, err
 	} else if noted.complete {

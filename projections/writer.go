@@ -19,7 +19,9 @@ type writer struct {
 	sink     Sink
 	target   Target
 	log      *slog.Logger
-	identity string            // of the event log
+	identity string // of the event log
+	store    eventstore.Store
+	history  uint64            // of the log, before anything of it was read
 	at       Checkpoint        // where the target stands
 	stopped  map[string]Parked // by stream
 	skipped  skipped
@@ -35,6 +37,7 @@ var errMoved = errors.New("read model was moved by somebody else, or lost its da
 
 // openWriter reads where a target stands. It returns ErrForeign or an *OlderLog if that is no place of this log.
 func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Model, target Target, log *slog.Logger) (*writer, error) {
+	history := eventstore.HistoryOf(store)
 	at, err := standing(ctx, store, sink, target)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func openWriter(ctx context.Context, store eventstore.Store, sink Sink, model Mo
 		return nil, err
 	}
 	return &writer{
-		model: model, sink: sink, target: target, log: log, identity: identity, at: at, stopped: stopped, skipped: leaves,
+		model: model, sink: sink, target: target, log: log, identity: identity, store: store, history: history, at: at, stopped: stopped, skipped: leaves,
 		rows: newKnownRows(RowsBytes), rangeSize: rangePositions, changesMax: ChangesMax, fillMax: fillEvents,
 	}, nil
 }
@@ -174,7 +177,13 @@ func addRecovering(fold Fold, e eventstore.Event) (err error) {
 	return fold.Add(e)
 }
 
+// errWentBack: what was read is not of the log any more, which has gone back meanwhile.
+var errWentBack = fmt.Errorf("%w: the log was replaced by an older copy meanwhile", errMoved)
+
 func (w *writer) commit(ctx context.Context, next Checkpoint, changes []Change) error {
+	if eventstore.HistoryOf(w.store) != w.history {
+		return errWentBack
+	}
 	err := w.sink.Apply(ctx, w.target, Batch{From: w.at, To: next, Changes: changes})
 	switch {
 	case errors.Is(err, ErrFenced):

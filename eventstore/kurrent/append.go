@@ -25,8 +25,14 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 		return eventstore.Appended{}, err
 	}
 	defer done()
-	a := &appending{store: s, stream: stream, expected: expected, events: proposals(events)}
-	err = s.try(ctx, func(l *link) (bool, error) { return false, a.attempt(ctx, l) })
+	a := &appending{store: s, stream: stream, expected: expected, events: proposals(events), history: s.History()}
+	err = s.try(ctx, func(l *link) (bool, error) {
+		err := a.attempt(ctx, l)
+		if err == nil && s.ours(stream, "") {
+			s.saw(l, witness{a.result.Position, a.events[len(events)-1].EventID})
+		}
+		return false, err
+	})
 	return a.result, err
 }
 
@@ -36,11 +42,15 @@ type appending struct {
 	stream   string
 	expected eventstore.Revision
 	events   []esdb.EventData
-	unknown  bool // an attempt may have succeeded
+	history  uint64 // of the log, when what was expected was read
+	unknown  bool   // an attempt may have succeeded
 	result   eventstore.Appended
 }
 
 func (a *appending) attempt(ctx context.Context, l *link) error {
+	if l.history != a.history {
+		return errWentBack
+	}
 	if a.unknown {
 		if found, err := a.look(ctx, l); found || err != nil {
 			return err

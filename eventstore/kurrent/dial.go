@@ -141,7 +141,7 @@ func (s *Store) dial() (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Address, config.GossipSeeds, config.DnsDiscover = node.address, nil, false
+	config.Address, config.GossipSeeds, config.DnsDiscover = once(node.address), nil, false
 	l, err := newLink(*config, s.logger)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", eventstore.ErrUnavailable, err)
@@ -166,9 +166,15 @@ func (s *Store) dial() (*link, error) {
 func (s *Store) greet(l *link) error {
 	_, err := guard(s.life, l, func(context.Context) (*esdb.ServerVersion, error) { return l.client.GetServerVersion() })
 	if err == nil {
+		err = s.tie(l)
+	}
+	if err == nil {
 		began := time.Now()
 		err = s.sameLog(s.life, l)
 		l.greeted.Store(int64(time.Since(began)))
+	}
+	if err == nil {
+		err = s.sameHistory(s.life, l)
 	}
 	if isLost(err) {
 		return &lost{fmt.Errorf("%s: %w", l.address, err)}
@@ -191,14 +197,18 @@ func (s *Store) try(ctx context.Context, op func(l *link) (progress bool, err er
 	pauses := backoff{first: callPauseFirst, max: callPauseMax}
 	end, since := time.Now().Add(s.patience), time.Now()
 	var last error // of those that may pass, since the last progress
+	var with *link // that there was progress with
 	for {
 		l, err := s.connectionSoon(ctx, since)
+		if err == nil && with != nil && l.history != with.history {
+			return errWentBack
+		}
 		if err == nil {
 			var progress bool
 			progress, err = op(l)
 			if progress {
 				pauses.reset()
-				end, last = time.Now().Add(s.patience), nil
+				with, end, last = l, time.Now().Add(s.patience), nil
 			}
 			if last == nil { // from here on it may wait for a connection again, but less, if it has waited
 				since = latest(since, time.Now().Add(-downMax+reconnectMin))

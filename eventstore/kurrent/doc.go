@@ -42,6 +42,14 @@
 // reading it from its start is a Corruption that names both, as is a tombstoned stream. A stream that was deleted and
 // not written to since cannot be told from one that never was, until it is written to.
 //
+// # A log that goes back
+//
+// An older copy may be put in the log's place while the process runs. The store remembers the last event that it has met,
+// read or written, and looks for it at each connection before that is used; gRPC would mend a broken one silently, so it is
+// given a policy that does not, and a link ends with its connection. If the event is no more, History counts on, Options.WentBack is told,
+// and what began before ends with ErrUnavailable: a subscription, a read that had begun, an append. A log of another
+// identity is never used.
+//
 // # Subscriptions
 //
 // The server filters each subscription by Options.Prefixes, so that what other applications write, however large, stays

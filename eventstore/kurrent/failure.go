@@ -40,6 +40,9 @@ var refusedPositions = map[string]error{
 	"Unexpected ReadAllResult: Error":           errBeyondEnd,
 }
 
+// errNotLeader is a node's word for what only the leader may do.
+var errNotLeader = errors.New("the node does not lead")
+
 // errHandshake is that of connections that cannot be encrypted.
 var errHandshake = errors.New("the server's certificate does not fit, or it does not speak TLS")
 
@@ -78,7 +81,7 @@ func (l *link) judge(err error) error {
 		l.kill(err)
 		return &lost{err}
 	case esdb.ErrorCodeNotLeader:
-		return &lost{err}
+		return &lost{fmt.Errorf("%w: %w", errNotLeader, err)}
 	case esdb.ErrorCodeStreamDeleted:
 		return &eventstore.Corruption{Place: "a stream that is no more", Err: known.Err()} // which says its name
 	case esdb.ErrorCodeResourceNotFound:

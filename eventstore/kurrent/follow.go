@@ -77,7 +77,7 @@ func (l *link) notice(sub *esdb.Subscription) (notice *esdb.SubscriptionEvent, e
 	}
 	switch {
 	case dropped == nil:
-		return notice, nil
+		return notice, l.stillTied()
 	case dropped.Error == nil || errors.Is(dropped.Error, io.EOF):
 		return nil, &lost{errors.New("the server ended the subscription")}
 	}

@@ -15,13 +15,13 @@ const nearEvents = 16
 // there is none. So no event is looked at twice to find the head.
 type extent struct{ met, clear eventstore.Position }
 
-// meet notes that the log reaches to position at least.
-func (s *Store) meet(position eventstore.Position) { s.learn(extent{position, position}) }
-
-// learn adds to what is known. What others have learned meanwhile stays.
-func (s *Store) learn(found extent) {
+// learn adds what was found on a link to what is known. What others have learned meanwhile stays.
+func (s *Store) learn(l *link, found extent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l.history != s.history {
+		return
+	}
 	if s.known.met.Before(found.met) {
 		s.known.met = found.met
 	}
@@ -30,11 +30,11 @@ func (s *Store) learn(found extent) {
 	}
 }
 
-// forget leaves only a part of what was known of a log, as it has gone back.
-func (s *Store) forget(left extent) {
+// unclear forgets what stands behind the last event of ours.
+func (s *Store) unclear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known = left
+	s.known.clear = s.known.met
 }
 
 func (s *Store) extent() extent {
@@ -42,9 +42,6 @@ func (s *Store) extent() extent {
 	defer s.mu.Unlock()
 	return s.known
 }
-
-// met returns the last position that any read has met.
-func (s *Store) met() eventstore.Position { return s.extent().met }
 
 // Head is eventstore.Store's, as the leader sees it.
 func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
@@ -67,36 +64,39 @@ func (s *Store) headOf(ctx context.Context) (head eventstore.Position, err error
 // lastOf looks for the last event of ours: near the end by reading backward, and what is farther by a search that all
 // who ask share. Of a log whose only news are the server's statistics, it reads those.
 func (s *Store) lastOf(ctx context.Context, l *link) (eventstore.Position, error) {
-	w := walk{store: s, known: s.extent()}
-	if found, err := w.back(ctx, l, nearEvents); found || err != nil {
+	w := walk{store: s, link: l, known: s.extent(), last: s.met()}
+	if found, err := w.back(ctx, nearEvents); found || err != nil {
 		return w.head, err
 	}
-	return s.searched(ctx, l, w)
+	return s.searched(ctx, w)
 }
 
 // walk goes backward from the end of the server's log.
 type walk struct {
 	store *Store
+	link  *link
 	known extent
+	last  witness             // met before the walk began
 	end   eventstore.Position // of the server's log, when the walk began; zero before that
 	from  eventstore.Position // exclusive; zero: the end
 	head  eventstore.Position // if found
 }
 
 // back reads so many events more, and says whether it has come to an event of ours, or to where none can be.
-func (w *walk) back(ctx context.Context, l *link, count int) (found bool, err error) {
+func (w *walk) back(ctx context.Context, count int) (found bool, err error) {
 	got := 0
-	for e, err := range w.store.page(ctx, l, logPage(w.from, eventstore.Backward, count)) {
+	for e, err := range w.store.page(ctx, w.link, logPage(w.from, eventstore.Backward, count)) {
+		if err == nil && w.end.IsZero() {
+			err = w.begin(ctx, e)
+		}
 		if err != nil {
 			return false, err
-		}
-		if w.end.IsZero() {
-			w.begin(e.Position)
 		}
 		switch {
 		case !w.known.clear.Before(e.Position):
 			return w.at(w.known.met)
 		case w.store.ours(e.Stream, e.Type):
+			w.store.saw(w.link, witness{e.Position, e.ID})
 			return w.at(e.Position)
 		}
 		w.from = e.Position
@@ -108,24 +108,23 @@ func (w *walk) back(ctx context.Context, l *link, count int) (found bool, err er
 	return false, nil
 }
 
-// begin notes where the server's log ends. What is known of what stands after that is of no use: an older copy was put in
-// its place, or a new leader has never had it.
-func (w *walk) begin(end eventstore.Position) {
-	w.end = end
-	switch {
-	case end.Before(w.known.met):
-		w.known = extent{}
-	case end.Before(w.known.clear):
-		w.known.clear = w.known.met
-	default:
-		return
+// begin notes where the server's log ends. That may be before an event that was met, or at another one in its place: then
+// an older copy was put there.
+func (w *walk) begin(ctx context.Context, end eventstore.Event) error {
+	w.end = end.Position
+	if w.end.Before(w.last.position) || w.end == w.last.position && end.ID != w.last.id {
+		return w.store.suspect(ctx, w.link, w.last)
 	}
-	w.store.forget(w.known)
+	if w.end.Before(w.known.clear) { // others' events, which a new leader has never had
+		w.known.clear = w.known.met
+		w.store.unclear()
+	}
+	return nil
 }
 
 func (w *walk) at(head eventstore.Position) (found bool, err error) {
 	w.head = head
-	w.store.learn(extent{head, w.end})
+	w.store.learn(w.link, extent{head, w.end})
 	return true, nil
 }
 
@@ -137,12 +136,12 @@ type search struct {
 }
 
 // searched takes part in the search that is under way, or begins one where a walk has stopped.
-func (s *Store) searched(ctx context.Context, l *link, w walk) (eventstore.Position, error) {
+func (s *Store) searched(ctx context.Context, w walk) (eventstore.Position, error) {
 	s.mu.Lock()
 	find := s.searching
 	if find == nil {
 		find = &search{done: make(chan struct{})}
-		if !s.spawnLocked(func() { s.search(l, w, find) }) {
+		if !s.spawnLocked(func() { s.search(w, find) }) {
 			s.mu.Unlock()
 			return eventstore.Position{}, eventstore.ErrClosed
 		}
@@ -157,8 +156,8 @@ func (s *Store) searched(ctx context.Context, l *link, w walk) (eventstore.Posit
 	}
 }
 
-func (s *Store) search(l *link, w walk, find *search) {
-	find.err = w.search(s.life, l)
+func (s *Store) search(w walk, find *search) {
+	find.err = w.search(s.life)
 	find.head = w.head
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,27 +166,28 @@ func (s *Store) search(l *link, w walk, find *search) {
 }
 
 // search lets the server look forward from what is known. Where that cannot be, it goes on backward.
-func (w *walk) search(ctx context.Context, l *link) error {
-	if !w.known.met.IsZero() && l.version.saysCaughtUp() {
-		err := w.forth(ctx, l)
+func (w *walk) search(ctx context.Context) error {
+	if !w.known.met.IsZero() && w.link.version.saysCaughtUp() {
+		err := w.forth(ctx)
 		if !errors.Is(err, errPosition) { // the server has scavenged what stood there
 			return err
 		}
 	}
 	for {
-		if found, err := w.back(ctx, l, pageEvents); found || err != nil {
+		if found, err := w.back(ctx, pageEvents); found || err != nil {
 			return err
 		}
 	}
 }
 
-func (w *walk) forth(ctx context.Context, l *link) error {
+func (w *walk) forth(ctx context.Context) error {
 	head := w.known.met
-	for e, err := range w.store.filtered(ctx, l, w.known.clear, w.store.serverFilter(eventstore.Filter{})) {
+	for e, err := range w.store.filtered(ctx, w.link, w.known.clear, w.store.serverFilter(eventstore.Filter{})) {
 		if err != nil {
 			return err
 		}
 		if w.store.ours(e.Stream, e.Type) && head.Before(e.Position) {
+			w.store.saw(w.link, witness{e.Position, e.ID})
 			head = e.Position
 		}
 	}

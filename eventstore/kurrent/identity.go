@@ -96,9 +96,14 @@ func (s *Store) sameLog(ctx context.Context, l *link) error {
 	known := s.identity
 	s.mu.Unlock()
 	found, err := s.readIdentity(ctx, l, false)
-	if err == nil && known != "" && found != known {
-		err = fmt.Errorf("%w: the server holds another log, %q instead of %q", eventstore.ErrUnavailable, found, known)
-		l.kill(err)
+	if err != nil || known == "" || found == known {
+		return err
 	}
-	return err
+	what := "another log, " + found + ","
+	if found == "" {
+		what = "no log"
+	}
+	err = fmt.Errorf("the server holds %s instead of %s", what, known)
+	l.kill(err)
+	return &lost{err} // the right one may be put back
 }

@@ -28,6 +28,7 @@ type link struct {
 	logger  *slog.Logger
 	ready   atomic.Bool  // it has greeted the server
 	greeted atomic.Int64 // nanoseconds that a small question took
+	history uint64       // of the log that the server has, as Store.History counts; set before the link is used
 
 	mu                    sync.Mutex
 	entering              int // calls that have not got their connection yet
@@ -150,7 +151,21 @@ func guard[T any](ctx context.Context, l *link, call func(ctx context.Context) (
 	if status.Code(err) == codes.Unavailable || err != nil && notTheServer(err) { // a read that could not begin: the library does not log that
 		l.kill(err)
 	}
+	if err == nil {
+		err = l.stillTied()
+	}
 	return result, l.judge(err)
+}
+
+// stillTied is to be asked after each answer: where the library went to another node, gRPC may have mended a broken
+// connection and got the answer over that.
+func (l *link) stillTied() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead {
+		return &lost{fmt.Errorf("the connection was lost: %w", l.cause)}
+	}
+	return nil
 }
 
 // survive turns a panic of the library into an error and closes the link.

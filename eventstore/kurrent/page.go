@@ -1,6 +1,7 @@
 package kurrent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,12 @@ func streamPage(stream string, read eventstore.StreamRead, count int) opener {
 
 // logPage reads from a position on; the server may or may not include it. The zero Position is the start or the end.
 func logPage(from eventstore.Position, direction eventstore.Direction, count int) opener {
-	options := esdb.ReadAllOptions{From: esdb.Position{Commit: from.Commit, Prepare: from.Prepare}, RequiresLeader: true}
+	return logPageOf(from, direction, count, true)
+}
+
+// logPageOf is logPage; unless it shall be fresh, any node may answer.
+func logPageOf(from eventstore.Position, direction eventstore.Direction, count int, fresh bool) opener {
+	options := esdb.ReadAllOptions{From: esdb.Position{Commit: from.Commit, Prepare: from.Prepare}, RequiresLeader: fresh}
 	if direction == eventstore.Backward {
 		options.Direction = esdb.Backwards
 	}
@@ -49,7 +55,10 @@ func logPage(from eventstore.Position, direction eventstore.Direction, count int
 		options.From = esdb.Start{}
 	}
 	return func(ctx context.Context, l *link) (*esdb.ReadStream, error) {
-		return guard(toLeader(ctx), l, func(ctx context.Context) (*esdb.ReadStream, error) {
+		if fresh {
+			ctx = toLeader(ctx)
+		}
+		return guard(ctx, l, func(ctx context.Context) (*esdb.ReadStream, error) {
 			return l.client.ReadAll(ctx, options, uint64(count))
 		})
 	}
@@ -104,6 +113,9 @@ func (l *link) receiveRaw(stream *esdb.ReadStream) (r *esdb.ResolvedEvent, err e
 	r, err = stream.Recv()
 	if err == nil || answered(err) {
 		l.heard()
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = cmp.Or(l.stillTied(), err)
 	}
 	return r, l.judge(err)
 }

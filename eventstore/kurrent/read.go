@@ -24,6 +24,7 @@ func (s *Store) ReadAll(ctx context.Context, read eventstore.LogRead) iter.Seq2[
 		if read.Direction == eventstore.Backward {
 			return s.try(ctx, func(l *link) (bool, error) { return r.back(ctx, l) })
 		}
+		r.history = s.History()
 		head, err := s.headOf(ctx)
 		if err != nil {
 			return err
@@ -45,17 +46,21 @@ func (s *Store) At(ctx context.Context, position eventstore.Position) (found eve
 	}
 	err = s.try(ctx, func(l *link) (bool, error) {
 		found, is = eventstore.Event{}, false
+		last := s.met()
 		for e, err := range s.page(ctx, l, logPage(position, eventstore.Forward, 1)) {
 			if errors.Is(err, errPosition) {
-				return false, nil
+				break
 			}
 			if err != nil {
 				return false, err
 			}
 			if e.Position == position && s.ours(e.Stream, e.Type) {
 				found, is = e, true
-				s.meet(position)
+				s.meet(l, e)
 			}
+		}
+		if position == last.position && found.ID != last.id {
+			return false, s.suspect(ctx, l, last)
 		}
 		return false, nil
 	})
@@ -115,6 +120,9 @@ func (r *streamReader) goOn(ctx context.Context, l *link) (progress bool, err er
 			}
 			got++
 			progress = true
+			if r.store.ours(e.Stream, e.Type) {
+				r.store.saw(l, witness{e.Position, e.ID})
+			}
 			if !r.pass(e) {
 				return true, nil
 			}
@@ -151,6 +159,7 @@ type logReader struct {
 	filter  eventstore.Filter
 	next    eventstore.Position // exclusive
 	end     eventstore.Position // inclusive, of a read forward
+	history uint64              // of the log, when it was asked for the end
 	left    int
 	limited bool
 	yield   func(eventstore.Event) bool
@@ -202,6 +211,9 @@ func (r *logReader) back(ctx context.Context, l *link) (progress bool, err error
 
 // forth reads up to the end, which is an event's place, so that an answer that was cut short is noticed.
 func (r *logReader) forth(ctx context.Context, l *link) (progress bool, err error) {
+	if l.history != r.history {
+		return false, errWentBack
+	}
 	filtered := len(r.filter.Prefixes)+len(r.filter.Types)+len(r.store.prefixes) > 0 && l.version.saysCaughtUp()
 	for r.next.Before(r.end) {
 		before, source := r.next, r.store.page(ctx, l, logPage(r.next, eventstore.Forward, r.count()))

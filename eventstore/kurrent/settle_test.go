@@ -3,6 +3,7 @@ package kurrent_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -166,16 +167,20 @@ func TestAnotherLogIsNoticed(t *testing.T) {
 	two.down()
 	two.address = one.address
 	two.start()
-	if _, err := sub.Next(ctx); !errors.Is(err, eventstore.ErrUnavailable) {
-		t.Fatalf("the subscription goes on with %v", err)
-	}
-	if _, err := store.Head(ctx); !errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+	two.seed(1, "tab-s-1")
+	if _, err := store.Head(ctx); !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), "another log") {
 		t.Fatalf("got %v", err)
+	}
+	if b, err := sub.Next(within(t, 100*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the subscription goes on with %+v, %v", b, err)
 	}
 	two.down()
 	one.start()
-	if _, err := store.Head(ctx); err != nil {
+	if _, err := store.Append(ctx, "tab-s-2", eventstore.NoStream, []eventstore.NewEvent{event("x")}); err != nil {
 		t.Fatal(err)
+	}
+	if b, err := sub.Next(ctx); err != nil || len(b.Events) != 1 || b.Events[0].Stream != "tab-s-2" {
+		t.Fatalf("the subscription goes on with %+v, %v", b, err)
 	}
 }
 

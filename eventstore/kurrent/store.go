@@ -26,6 +26,9 @@ type Options struct {
 	// the server keeps them to itself where it can, and they are never shown. None: all but the server's own events are
 	// shown.
 	Prefixes []string
+	// WentBack, if not nil, is told once for each time that an older copy was put in the log's place, before anything is
+	// read of it: the position is that of an event that is missing. It must return at once, and not use the store.
+	WentBack func(missing eventstore.Position)
 }
 
 // Store is a log in KurrentDB or EventStoreDB. It implements eventstore.Store.
@@ -35,6 +38,7 @@ type Store struct {
 	prefixes []string
 	logger   *slog.Logger
 	patience time.Duration
+	onBack   func(missing eventstore.Position) // nil: nobody
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -45,6 +49,8 @@ type Store struct {
 	dialing   *attempt
 	identity  string // "" until it was read
 	known     extent
+	history   uint64
+	last      witness
 	searching *search // nil: none is under way
 	trouble   error   // why the last attempt failed, nil: it did not
 	advised   string  // on the trouble that was reported last, "" when it is over
@@ -53,7 +59,7 @@ type Store struct {
 	nextDial  time.Time
 }
 
-var _ eventstore.Store = (*Store)(nil)
+var _ eventstore.Restorable = (*Store)(nil)
 
 // Open checks the connection string and returns a store that connects when it is first used: ask for Identity to see
 // whether the server can be reached and takes the credentials. An error never holds the password.
@@ -64,7 +70,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		url: o.URL, place: hosts(o.URL), prefixes: slices.Clone(o.Prefixes), logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
-		dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
+		onBack: o.WentBack, dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.NewTextHandler(io.Discard, nil))

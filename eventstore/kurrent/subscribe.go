@@ -25,6 +25,7 @@ type subscription struct {
 	life   context.Context
 	end    context.CancelCauseFunc
 	box    *inbox
+	log    uint64 // the log's history when it began
 
 	held     []eventstore.Event
 	position eventstore.Position // after held
@@ -45,7 +46,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position, filter
 		return nil, err
 	}
 	done()
-	f := &subscription{store: s, filter: filter, box: newInbox(after), position: after, told: after}
+	f := &subscription{store: s, filter: filter, log: s.History(), box: newInbox(after), position: after, told: after}
 	f.life, f.end = context.WithCancelCause(s.life)
 	if !s.spawn(func() { f.run(after) }) {
 		return nil, eventstore.ErrClosed
@@ -87,12 +88,15 @@ func (f *subscription) session(at *eventstore.Position) error {
 	if err != nil {
 		return err
 	}
+	if l.history != f.log {
+		return errWentBack
+	}
 	put := func(e eventstore.Event) bool {
 		if !f.store.ours(e.Stream, e.Type) || !at.Before(e.Position) {
 			return true
 		}
 		*at = e.Position
-		f.store.meet(e.Position)
+		f.store.meet(l, e)
 		return f.box.put(f.life, e, f.filter.Matches(e.Stream, e.Type))
 	}
 	f.box.reached(false)
@@ -185,7 +189,7 @@ func (f *subscription) batch(ctx context.Context) (eventstore.Batch, bool) {
 // tell, the head is asked for; where the answer does not come soon, the answer is no, and it is looked at when it comes.
 func (f *subscription) atEnd(ctx context.Context) bool {
 	switch {
-	case f.position.Before(f.store.met()) || f.position == f.told && f.saidEnd:
+	case f.position.Before(f.store.extent().met) || f.position == f.told && f.saidEnd:
 		return false
 	case f.live && f.box.isLive():
 		return true

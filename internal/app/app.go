@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,7 @@ type App struct {
 	importing *semaphore.Weighted // one import at a time, so that two do not decide on the same orders
 
 	told       toldOlder
+	work       sync.WaitGroup
 	looked     atomic.Bool                       // the read models were looked at before listening
 	embedded   atomic.Pointer[embeddedsink.Sink] // the one that was opened last, nil if none was
 	projecting atomic.Bool                       // a server of this process runs the projections
@@ -90,7 +92,7 @@ func Open(config Config) (_ *App, err error) {
 	for _, model := range projections.Models {
 		runner := projections.NewRunner(model, a.sinkOf[model.Name], a.Store, a.log, config.Now)
 		runner.Bound(config.cacheBytes(projections.RowsBytes))
-		runner.OnOlder = func(older *projections.OlderLog) { a.tellOlder(older) }
+		runner.OnOlder = a.noticeOlder
 		a.runners[model.Name] = runner
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -118,7 +120,7 @@ func (a *App) openLog() (eventstore.Store, error) {
 		return embeddedlog.OpenLog(embeddedlog.Options{Dir: a.Dir.file("log"), Now: a.Config.Now, Logger: a.log, FilesMax: a.files.storage,
 			CacheBytes: a.Config.cacheBytes(blocksBytes), HeadsBytes: a.Config.cacheBytes(embeddedlog.HeadsBytesDefault)}, a.fail)
 	}
-	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log, Prefixes: stream.Prefixes()})
+	log, err := kurrent.Open(kurrent.Options{URL: a.Config.EventStore, Logger: a.log, Prefixes: stream.Prefixes(), WentBack: a.logWentBack})
 	if err != nil {
 		return nil, fmt.Errorf("DAYBOOK_EVENTSTORE (--eventstore): %w", err)
 	}
@@ -229,6 +231,7 @@ func (a *App) Close() error {
 		errs = append(errs, a.closers[i]())
 	}
 	a.closers = nil
+	a.work.Wait()
 	return errors.Join(errs...)
 }
 

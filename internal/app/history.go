@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"daybook/eventstore"
 	"daybook/projections"
 )
 
@@ -16,7 +17,7 @@ import (
 const historyMax = 5 * time.Second
 
 // historyEvery is how often a process that runs no projections looks at those read models.
-const historyEvery = 5 * time.Second
+const historyEvery = time.Second
 
 // checkHistory makes sure that the read models in those sinks which can be reached are of this log. It returns
 // projections.ErrForeign if one is of another, and projections.ErrOlder, and which read model knows most, if the log is
@@ -87,8 +88,17 @@ func most(all []*projections.OlderLog) *projections.OlderLog {
 // toldOlder remembers of which generations the operator knows that they are more than the log has: one line is enough for
 // what happened to all read models at once.
 type toldOlder struct {
+	one sync.Mutex // held while all read models are looked at
+
 	mu  sync.Mutex
 	all map[string]bool
+}
+
+// count is how many were told.
+func (t *toldOlder) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.all)
 }
 
 // news returns those that were not told yet.
@@ -120,6 +130,34 @@ func (a *App) tellOlder(all ...*projections.OlderLog) {
 	}
 	a.log.Warn(most(news).Error(), "models", strings.Join(names, " "), "do", "if the newer log still exists, stop and put it back; "+
 		"otherwise the read models are built from the log as it is, and what they held is kept (see 'daybook generations')")
+}
+
+// noticeOlder is told by a runner that the log is an older copy. That goes for other read models, too: all are looked at, so
+// that it is told in one line.
+func (a *App) noticeOlder(older *projections.OlderLog) {
+	ctx, cancel := context.WithTimeout(context.Background(), historyMax)
+	defer cancel()
+	a.told.one.Lock()
+	defer a.told.one.Unlock()
+	all, _ := a.standings(ctx, projections.Models, a.sinkFor) // another log is told by whoever follows it
+	a.tellOlder(append(all, older)...)
+}
+
+// logWentBack is told by the log that an older copy was put in its place. Usually read models know more, and say so in their
+// line; if none does, this is the line.
+func (a *App) logWentBack(missing eventstore.Position) {
+	told := a.told.count()
+	a.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), historyMax)
+		defer cancel()
+		a.told.one.Lock()
+		defer a.told.one.Unlock()
+		all, _ := a.standings(ctx, projections.Models, a.sinkFor)
+		if a.tellOlder(all...); a.told.count() == told {
+			a.log.Warn(fmt.Sprintf("%s: the event at position %s is missing, and how many others is not known; no read model here holds more than the log",
+				projections.ErrOlder, missing))
+		}
+	})
 }
 
 // look tells the operator of an older log. It returns projections.ErrForeign if a read model is of another log.

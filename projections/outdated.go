@@ -22,13 +22,17 @@ type Outdated struct {
 }
 
 // Look drops those versions of a model that are not needed any more. Generations that are kept because they know more than
-// the log stay, and so does the version that has one served.
+// the log stay, and so does the version that has one served. A version that lost, with all else, the note that it is
+// superseded gets it again.
 func (o *Outdated) Look(ctx context.Context, sink Sink, model Model, now time.Time) error {
 	served, err := active(ctx, sink, model)
 	if err != nil {
 		return err
 	}
-	newest, err := sink.Checkpoint(ctx, served)
+	noted, newest, err := readNotes(ctx, sink, served)
+	if err == nil && noted.complete {
+		err = supersede(ctx, sink, model, newest.Log, now)
+	}
 	if err != nil {
 		return err
 	}

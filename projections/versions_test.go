@@ -210,6 +210,33 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradedAndFlushed: the sink loses both versions while programs of both run. Both have all back, and are never wrong.
+func TestUpgradedAndFlushed(t *testing.T) {
+	w, sink, oldModel, newModel := ended(t, 44)
+	both := []*versioned{runVersion(t, w.log, sink, oldModel), runVersion(t, w.log, sink, newModel)}
+	for range 2 {
+		for _, p := range both {
+			if err := p.runner.Wait(t.Context(), head(t, w.log)); err != nil {
+				t.Fatal(err)
+			}
+			p.showing(w.log, p.model.Version)
+		}
+		outdated := &projections.Outdated{Store: w.log, Log: quiet}
+		if err := outdated.Look(t.Context(), sink, newModel, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "stepped back", func() bool { return both[0].runner.Status().Superseded == newModel.Version })
+		lose(t, sink, oldModel)
+		lose(t, sink, newModel)
+		w.steps(20)
+		for _, p := range both {
+			if _, err := p.shows(p.reader, head(t, w.log)); err != nil {
+				t.Errorf("program of version %d: %v", p.model.Version, err)
+			}
+		}
+	}
+}
+
 // refused makes sure that a reader shows nothing now.
 func refused(t *testing.T, reader *projections.Reader, at eventstore.Position) {
 	t.Helper()

@@ -335,6 +335,26 @@ func TestUpgrade(t *testing.T) {
 	during(t, guests, []*audience{atNew}, func() { played(t, guests, 100) })
 	r.at(up).checkGuests(t, guests)
 	up.verify()
+	up.dropEarlier()
+	up.verify()
+	old.serve()
+	old.awaitReady()
+	r.checkGuests(t, guests)
+	old.verify()
+}
+
+var listedVersion = regexp.MustCompile(`(?m)^counters\tversion (\d+)\t(\d+)\tserved\t`)
+
+// dropEarlier drops the version of the counters that is not this program's.
+func (in *installation) dropEarlier() {
+	in.t.Helper()
+	found := listedVersion.FindAllStringSubmatch(in.succeed("generations", "list"), -1)
+	if len(found) != 2 {
+		in.t.Fatalf("versions of the counters: %q", found)
+	}
+	in.refused([]string{"generations", "drop", "counters", found[0][2]}, "active")
+	in.succeed("generations", "drop", "counters", found[1][2], "--of", found[1][1])
+	in.refused([]string{"generations", "drop", "counters", found[1][2], "--of", found[1][1]}, "no generation")
 }
 
 // TestUpgradeOfOneProcess: with everything embedded, the new program comes after the old one. It shows what the old one

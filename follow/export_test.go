@@ -18,3 +18,13 @@ func (f *Feed) Kept() (bytes, batches int) {
 	}
 	return f.shared.bytes, len(f.shared.window)
 }
+
+// Waiting is how many wait for an outcome.
+func (o *Outcomes) Waiting() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, waiters := range o.waiting {
+		n += len(waiters)
+	}
+	return n
+}

@@ -153,8 +153,8 @@ func (s *checkedSum) error() error {
 	return nil
 }
 
-// countedFacts are the events that the counters are made of, by type, and how each is added. An event that sells, takes or
-// gives back anything is a line here.
+// countedFacts are the events that the counters are made of, by type, and how each is added. An event that sells, takes
+// or gives back anything is a line here.
 var countedFacts = map[string]func(*counterFold, eventstore.Event) error{
 	tab.ClosedType: (*counterFold).closed,
 }
@@ -206,8 +206,8 @@ func (s *checkedSum) tendered(t *tenderSums, payment *tab.Tender) {
 	s.add(&t.fee, payment.Fee)
 }
 
-// countable returns an error for a tab beyond a tab's limits, as a log from before them may hold. So whether a tab counts
-// does not depend on what else its periods hold, and no sum of theirs overflows.
+// countable returns an error for a tab beyond a tab's limits, as a log from before them may hold. So whether a tab
+// counts does not depend on what else its periods hold, and no sum of theirs overflows.
 func countable(closed *tab.Closed) error {
 	good := inRange(closed.Amount, tab.AmountMax)
 	for i := range closed.Lines {

@@ -106,7 +106,7 @@ func (r *restored) refused() {
 func (r *restored) kept() {
 	r.t.Helper()
 	for _, model := range projections.Models {
-		generations, err := r.sink.Generations(r.t.Context(), model.Name)
+		generations, err := r.sink.Generations(r.t.Context(), model.Target(1).Model)
 		if err != nil || generations.Active == 1 || !slices.Contains(generations.All, 1) {
 			r.t.Errorf("%s: %+v, %v", model.Name, generations, err)
 		}

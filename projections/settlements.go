@@ -19,9 +19,9 @@ func Settled(p calendar.Period, grade, currency string, tenders []TenderFigures)
 	return settlement.FeePolicies().Settle(p, store.Grade(grade), money.Currency(currency), takings)
 }
 
-// Tenders returns what a period (see PeriodPartition) took by each method and card company, once the read model includes a
-// position, in byte order of both. It reads those that this program knows, and, if they are not all that was counted, the whole
-// period: a newer program may know more. Errors: those of Period.
+// Tenders returns what a period (see PeriodPartition) took by each method and card company, once the read model
+// includes a position, in byte order of both. It reads those that this program knows, and, if they are not all that was
+// counted, the whole period: a newer program may know more. Errors: those of Period.
 func (r *PeriodReader) Tenders(ctx context.Context, at eventstore.Position, partition string) ([]TenderFigures, error) {
 	values, err := r.Get(ctx, at, partition, append(TenderFields(settlement.FeePolicies()), CountGross)...)
 	if err != nil {

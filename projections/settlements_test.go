@@ -17,8 +17,8 @@ import (
 	"daybook/projections"
 )
 
-// TestARetiredCardCompanyKeepsItsFigures: one that can no longer be paid with, and one that only a newer program knows, are
-// asked for all the same.
+// TestARetiredCardCompanyKeepsItsFigures: one that can no longer be paid with, and one that only a newer program knows,
+// are asked for all the same.
 func TestARetiredCardCompanyKeepsItsFigures(t *testing.T) {
 	first := settlement.FeePolicies()[0]
 	retired := settlement.Policies{first, {Version: 2, From: 1, Cards: first.Cards[:1]}}

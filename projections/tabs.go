@@ -11,8 +11,9 @@ import (
 )
 
 // Tabs holds every bill. Partition: store id; field: tab id. And partition OpenTabs(store id) tells which bill of each
-// table is open; field: table id.
-var Tabs = joinedModel("tabs", 2, bills, openTabs)
+// table is open; field: table id. Partitions OpenedTabs(store id) and ClosedTabs(store id) list bills in order
+// (tab_lists.go).
+var Tabs = joinedModel("tabs", 3, bills, openTabs, openedTabs, closedTabs)
 
 var bills = rowModel("", 0, map[string]route[TabRow]{
 	"tab.opened.v1": on(closings.Catalog, func(e tab.Opened, stored eventstore.Event) []rowStep[TabRow] {
@@ -37,13 +38,19 @@ var bills = rowModel("", 0, map[string]route[TabRow]{
 })
 
 var openTabs = rowModel("", 0, map[string]route[OpenTabRow]{
-	"tab.opened.v1": ofTable(true, func(_ *OpenTabRow, tabID string) *OpenTabRow { return &OpenTabRow{TabID: tabID} }),
-	tab.ClosedType: ofTable(false, func(row *OpenTabRow, tabID string) *OpenTabRow {
-		if row != nil && row.TabID != tabID {
-			return row // of a tab that was parked, the end may come after its table has the next one
-		}
-		return nil
+	"tab.opened.v1": on(closings.Catalog, func(e tab.Opened, stored eventstore.Event) []rowStep[OpenTabRow] {
+		opened := ofTable(stored, func(_ *OpenTabRow, tabID string) *OpenTabRow { return &OpenTabRow{TabID: tabID, OpenedAt: e.At} })
+		opened[0].anew = true
+		return opened
 	}),
+	tab.ClosedType: func(stored eventstore.Event) ([]rowStep[OpenTabRow], error) {
+		return ofTable(stored, func(row *OpenTabRow, tabID string) *OpenTabRow {
+			if row != nil && row.TabID != tabID {
+				return row // of a tab that was parked, the end may come after its table has the next one
+			}
+			return nil
+		}), nil
+	},
 })
 
 // OpenTabs is the partition of a store's open tabs.
@@ -51,19 +58,17 @@ func OpenTabs(storeID string) string { return storeID + "/open" }
 
 // OpenTabRow names the open bill of a table.
 type OpenTabRow struct {
-	TabID string `json:"tabId"`
+	TabID    string    `json:"tabId"`
+	OpenedAt time.Time `json:"openedAt"`
 }
 
 // ofTable leads an event of a tab to the row of its table.
-func ofTable(anew bool, next func(row *OpenTabRow, tabID string) *OpenTabRow) route[OpenTabRow] {
-	return func(stored eventstore.Event) ([]rowStep[OpenTabRow], error) {
-		_, storeID, tabID := stream.Parse(stored.Stream)
-		return []rowStep[OpenTabRow]{{
-			key:  rowKey{OpenTabs(storeID), tab.TableOf(tabID)},
-			step: func(row *OpenTabRow) *OpenTabRow { return next(row, tabID) },
-			anew: anew,
-		}}, nil
-	}
+func ofTable(stored eventstore.Event, next func(row *OpenTabRow, tabID string) *OpenTabRow) []rowStep[OpenTabRow] {
+	_, storeID, tabID := stream.Parse(stored.Stream)
+	return []rowStep[OpenTabRow]{{
+		key:  rowKey{OpenTabs(storeID), tab.TableOf(tabID)},
+		step: func(row *OpenTabRow) *OpenTabRow { return next(row, tabID) },
+	}}
 }
 
 // TabRow is a bill.

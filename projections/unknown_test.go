@@ -15,8 +15,8 @@ const refunded = `{"storeId":"s0","businessDate":"2024-12-01","settlementDay":1,
 	`"lines":[{"productId":"p","name":"Tea","category":"C","quantity":1,"amount":500}],` +
 	`"payments":[{"method":"CASH","amount":500,"fee":0}],"at":"2024-12-01T12:00:00Z"}`
 
-// TestAnEventOfAnUnknownTypeIsNotFolded: a read model that is given an event which it knows nothing of says so, and takes it for no
-// other.
+// TestAnEventOfAnUnknownTypeIsNotFolded: a read model that is given an event which it knows nothing of says so, and
+// takes it for no other.
 func TestAnEventOfAnUnknownTypeIsNotFolded(t *testing.T) {
 	for _, model := range projections.Models {
 		t.Run(model.Name, func(t *testing.T) {

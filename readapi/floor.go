@@ -3,7 +3,6 @@ package readapi
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -124,62 +123,4 @@ func (a *API) tableTab(q query) (any, error) {
 
 func (a *API) tab(q query) (any, error) {
 	return one[projections.TabRow](q, a.Tabs, q.store.StoreID, q.param("tabId"), errNoTab)
-}
-
-// What a tab's status says.
-const tabOpen, tabClosed = "OPEN", "CLOSED"
-
-// tabsLimitDefault is how many bills a page has at most if nobody says.
-const tabsLimitDefault = 100
-
-var errTabStatus = httpapi.NewProblem(http.StatusBadRequest, "invalid_status", "status is OPEN or CLOSED")
-
-// listTabs pages through a store's bills by tab id, or, of the open ones, by table id.
-func (a *API) listTabs(q query) (any, error) {
-	p, err := pageOf(q, tabsLimitDefault)
-	if err != nil {
-		return nil, err
-	}
-	status := q.value("status")
-	read := a.pageOfTabs
-	switch status {
-	case tabOpen:
-		read = a.pageOfOpenTabs
-	case tabClosed, "":
-	default:
-		return nil, errTabStatus
-	}
-	tabs, next, err := read(q, p)
-	if err != nil {
-		return nil, err
-	}
-	tabs = slices.DeleteFunc(tabs, func(t projections.TabRow) bool { return status != "" && t.Status != status })
-	return answerPage("tabs", tabs, next), nil
-}
-
-func (a *API) pageOfTabs(q query, p page) ([]projections.TabRow, string, error) {
-	return list[projections.TabRow](q, a.Tabs, q.store.StoreID, p)
-}
-
-// pageOfOpenTabs reads which tab each table has open, and then the tabs. One may be paid in between.
-func (a *API) pageOfOpenTabs(q query, p page) ([]projections.TabRow, string, error) {
-	return collect[projections.TabRow](p, func(after string, n int) ([]projections.Entry, error) {
-		entries, err := a.Tabs.List(q.ctx, q.at, projections.OpenTabs(q.store.StoreID), after, n)
-		if err != nil || len(entries) == 0 {
-			return nil, err
-		}
-		ids := make([]string, len(entries))
-		for i, e := range entries {
-			var open projections.OpenTabRow
-			if err := json.Unmarshal(e.Row, &open); err != nil {
-				return nil, fmt.Errorf("table %s: %w", e.Field, err)
-			}
-			ids[i] = open.TabID
-		}
-		values, err := a.Tabs.Get(q.ctx, q.at, q.store.StoreID, ids...)
-		for i, id := range ids {
-			entries[i].Value = values[id]
-		}
-		return entries, err
-	})
 }

@@ -25,17 +25,17 @@ var errAfter = httpapi.NewProblem(http.StatusBadRequest, "invalid_after", "after
 
 // page is which part of a list is asked for.
 type page struct {
-	after string // the id of the last row before; "": from the beginning
+	after string // the field of the last row before; "": from the beginning
 	limit int
 }
 
-// pageOf reads a list's parameters.
-func pageOf(q query, absent int) (p page, err error) {
+// pageOf reads a list's parameters; valid tells which texts can be the next of a page.
+func pageOf(q query, absent int, valid func(after string) bool) (p page, err error) {
 	if p.limit, err = limitOf(q, absent, pageLimitMax); err != nil {
 		return p, err
 	}
 	p.after = q.value("after")
-	if p.after != "" && !auth.ValidID(p.after) {
+	if p.after != "" && !valid(p.after) {
 		return p, errAfter
 	}
 	return p, nil
@@ -103,7 +103,7 @@ func answerPage[T any](name string, rows []T, next string) map[string]any {
 
 // listed answers with one page of a partition, under a name.
 func listed[T any](q query, r Reader, partition, name string) (map[string]any, error) {
-	p, err := pageOf(q, pageLimitMax)
+	p, err := pageOf(q, pageLimitMax, auth.ValidID)
 	if err != nil {
 		return nil, err
 	}

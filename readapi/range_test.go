@@ -18,12 +18,16 @@ type ledger struct {
 	asked []int // how many partitions each call named
 }
 
-func (l *ledger) GetEach(_ context.Context, _ eventstore.Position, partitions []string, _ ...string) ([]map[string]projections.Value, error) {
+func (l *ledger) GetEach(
+	_ context.Context, _ eventstore.Position, partitions []string, _ ...string,
+) ([]map[string]projections.Value, error) {
 	l.asked = append(l.asked, len(partitions))
 	values := make([]map[string]projections.Value, len(partitions))
 	for i, partition := range partitions {
 		if partition == "s1|DAY|2024-12-02" {
-			values[i] = map[string]projections.Value{projections.CountGross: {Counter: 500}, projections.CountTabs: {Counter: 2}, projections.CountItems: {Counter: 3}}
+			values[i] = map[string]projections.Value{
+				projections.CountGross: {Counter: 500}, projections.CountTabs: {Counter: 2}, projections.CountItems: {Counter: 3},
+			}
 		}
 	}
 	return values, nil
@@ -55,7 +59,8 @@ func TestARangeOfPeriodsIsReadInOneGo(t *testing.T) {
 			t.Errorf("%s to %s: %d rows, read in calls of %d", c.from, c.to, len(answer.Items), counters.asked)
 		}
 		for i, row := range answer.Items {
-			want := periodSales{Start: calendar.MustParse(c.from) + calendar.Date(i), End: calendar.MustParse(c.from) + calendar.Date(i) + 1}
+			day := calendar.MustParse(c.from) + calendar.Date(i)
+			want := periodSales{Start: day, End: day + 1}
 			if i == 1 {
 				want.GrossSales, want.NetSales, want.Tabs, want.SaleCount = 500, 500, 2, 3
 			}

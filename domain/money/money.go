@@ -111,9 +111,9 @@ type Rate int64
 // RateWhole is the rate of everything, 100 %.
 const RateWhole Rate = 1_000_000
 
-// Share returns m x rate, for a rate from 0 to RateWhole, without its fraction of a minor unit. What is cut off stays with
-// whoever pays the share: with a card fee, the store. The share of -m is that of m, negated, so that what is given back whole is
-// what was taken. Error: ErrOverflow for a rate outside that range.
+// Share returns m x rate, for a rate from 0 to RateWhole, without its fraction of a minor unit. What is cut off stays
+// with whoever pays the share: with a card fee, the store. The share of -m is that of m, negated, so that what is given
+// back whole is what was taken. Error: ErrOverflow for a rate outside that range.
 func (m Money) Share(rate Rate) (Money, error) {
 	if rate < 0 || rate > RateWhole {
 		return Money{}, ErrOverflow
@@ -123,10 +123,10 @@ func (m Money) Share(rate Rate) (Money, error) {
 	return m.signed(share), nil
 }
 
-// Allocate cuts m into one part for each weight, in proportion to the weights. The parts sum up to m exactly: each is its
-// share without the fraction of a minor unit, and the units that are left go, one each, to those whose fraction is the
-// largest, of equal ones to whoever stands first. The parts of -m are those of m, negated. A weight of 0 gets nothing.
-// Errors: ErrWeights; ErrOverflow if the weights' sum leaves the int64 range.
+// Allocate cuts m into one part for each weight, in proportion to the weights. The parts sum up to m exactly: each is
+// its share without the fraction of a minor unit, and the units that are left go, one each, to those whose fraction is
+// the largest, of equal ones to whoever stands first. The parts of -m are those of m, negated. A weight of 0 gets
+// nothing. Errors: ErrWeights; ErrOverflow if the weights' sum leaves the int64 range.
 func (m Money) Allocate(weights []int64) ([]Money, error) {
 	total, err := sumOfWeights(weights)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package settlement holds the money rules of the installation, and says what a period earned by them.
 //
-// Rules are data: a fee policy has a version, and a business date from which it holds. What was charged by one that holds no
-// more stays as it was charged, and names its version.
+// Rules are data: a fee policy has a version, and a business date from which it holds. What was charged by one that
+// holds no more stays as it was charged, and names its version.
 //
 // Not here: what was sold and taken (tab), the sums of a period (read models), who may change a rule.
 package settlement
@@ -14,8 +14,8 @@ import (
 	"daybook/domain/store"
 )
 
-// Version is the number of a fee policy, from 1. In an event, the zero Version is First: there was no other when the event
-// was stored.
+// Version is the number of a fee policy, from 1. In an event, the zero Version is First: there was no other when the
+// event was stored.
 type Version int
 
 // First is the version of the first policy.
@@ -64,8 +64,8 @@ func (p Policy) MonthlyFee(grade store.Grade, currency money.Currency) money.Mon
 	return money.Zero(currency)
 }
 
-// Policies are all that ever held, in the order of their versions. A policy that holds no more stays in the list, as do the card
-// companies of it: there are figures of theirs.
+// Policies are all that ever held, in the order of their versions. A policy that holds no more stays in the list, as do
+// the card companies of it: there are figures of theirs.
 type Policies []Policy
 
 // On returns the policy that holds for a business date.

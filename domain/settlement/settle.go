@@ -18,7 +18,9 @@ type Earned struct {
 }
 
 // Settle sums up what a store's period earned, by the policy that holds at its beginning. Error: money.ErrOverflow.
-func (all Policies) Settle(p calendar.Period, grade store.Grade, currency money.Currency, takings []Taking) (e Earned, err error) {
+func (all Policies) Settle(
+	p calendar.Period, grade store.Grade, currency money.Currency, takings []Taking,
+) (e Earned, err error) {
 	if p.Term == calendar.SettlementMonth {
 		e.PosFee = all.On(p.Start).MonthlyFee(grade, currency).Minor
 	}

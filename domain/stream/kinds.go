@@ -14,7 +14,8 @@ import (
 type Kind struct {
 	Category string // what the names of its streams begin with
 	Scope    Scope
-	// Catalog reads every event that was ever stored in a stream of this kind, except command.Unchanged, which any may hold.
+	// Catalog reads every event that was ever stored in a stream of this kind, except command.Unchanged, which any may
+	// hold.
 	Catalog event.Catalog[event.Stored]
 }
 
@@ -28,20 +29,21 @@ const (
 	OnePerStore
 	// ManyPerStore: what happened to a store, in many, category-storeId-rest.
 	ManyPerStore
-	// Aside: of a store, and not what happened to it: each log makes its own, and a copy lacks it. Named as ManyPerStore.
+	// Aside: of a store, and not what happened to it: each log makes its own, and a copy lacks it. Named as
+	// ManyPerStore.
 	Aside
 )
 
-// kinds is the list of aggregates. What knows all streams follows from it: which streams of a shared log are ours, which
-// a store's, who may write, and what must have frozen samples. A new aggregate is a line here; commands refuses to
-// start with one that has none.
+// kinds is the list of aggregates. What knows all streams follows from it: which streams of a shared log are ours,
+// which a store's, who may write, and what must have frozen samples. A new aggregate is a line here; commands refuses
+// to start with one that has none.
 var kinds = []Kind{
 	{StoreCategory, OnePerStore, event.Widen(store.Catalog)},
 	{MenuCategory, OnePerStore, event.Widen(menu.Catalog)},
 	{TabCategory, ManyPerStore, event.Widen(tab.Catalog)},
 	{ImportCategory, ManyPerStore, event.Widen(imports.Catalog)},
 	{OwnerCategory, Elsewhere, event.Widen(store.OwnerDecider.Catalog)},
-	{PairingCategory, Elsewhere, event.Widen(store.CodeDecider.Catalog)}, // a tablet that knows a code does not know its store
+	{PairingCategory, Elsewhere, event.Widen(store.CodeDecider.Catalog)}, // whoever knows a code does not know its store
 	{ClaimCategory, Aside, event.Widen(command.Catalog)},
 	{ParkedCategory, Elsewhere, event.Widen(parked.Catalog)},
 }

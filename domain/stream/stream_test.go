@@ -80,7 +80,8 @@ func TestEveryStoredNameIsInOneCatalog(t *testing.T) {
 	}
 }
 
-// TestEveryStoredNameHasSamples: whatever kind an event is of, its two frozen samples stand with it, and are read by the list.
+// TestEveryStoredNameHasSamples: whatever kind an event is of, its two frozen samples stand with it, and are read by
+// the list.
 func TestEveryStoredNameHasSamples(t *testing.T) {
 	for _, k := range stream.Kinds() {
 		if len(k.Catalog) == 0 {
@@ -108,8 +109,9 @@ func TestEveryStoredNameHasSamples(t *testing.T) {
 // names are streams of every kind, and whether they hold what happened to store S.
 var names = map[string]bool{
 	stream.Store("S"): true, stream.Menu("S"): true, stream.Tab("S", "T"): true, stream.Import("S", "B"): true,
-	stream.Store("R"): false, stream.Menu("R"): false, stream.Tab("R", "S"): false, stream.Import("R", "S"): false, stream.Claim("S", "C"): false,
-	stream.Owner("S"): false, stream.Pairing("S"): false, stream.Parked("tabs"): false,
+	stream.Store("R"): false, stream.Menu("R"): false, stream.Tab("R", "S"): false, stream.Import("R", "S"): false,
+	stream.Claim("S", "C"): false,
+	stream.Owner("S"):      false, stream.Pairing("S"): false, stream.Parked("tabs"): false,
 }
 
 func TestPrefixesFollowFromTheKinds(t *testing.T) {

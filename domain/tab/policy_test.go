@@ -15,7 +15,9 @@ import (
 // TestAPaymentNamesItsFeePolicy: each payment is charged by the policy that it was taken under, and says which.
 func TestAPaymentNamesItsFeePolicy(t *testing.T) {
 	all := append(settlement.Policies{}, settlement.FeePolicies()...)
-	all = append(all, settlement.Policy{Version: settlement.Version(len(all) + 1), From: first + 1, Cards: []settlement.CardRate{{Company: "K", Rate: 500_000}}})
+	all = append(all, settlement.Policy{
+		Version: settlement.Version(len(all) + 1), From: first + 1, Cards: []settlement.CardRate{{Company: "K", Rate: 500_000}},
+	})
 	for _, c := range []struct {
 		fees    settlement.Policy
 		company string
@@ -41,7 +43,8 @@ func TestAPaymentNamesItsFeePolicy(t *testing.T) {
 			t.Errorf("%s under version %d: %+v", c.company, c.fees.Version, paid)
 		}
 		data, err := event.Encode(paid)
-		if read, errRead := tab.Catalog.Decode(paid.EventType(), data); err != nil || errRead != nil || read.(tab.PaymentCompleted).FeePolicy != c.fees.Version {
+		read, errRead := tab.Catalog.Decode(paid.EventType(), data)
+		if err != nil || errRead != nil || read.(tab.PaymentCompleted).FeePolicy != c.fees.Version {
 			t.Errorf("%s is read as %+v, %v, %v", data, read, err, errRead)
 		}
 	}

@@ -16,8 +16,8 @@ var notByRoutes = map[string]string{
 	stream.ParkedCategory: "daybook parked, on this machine",
 }
 
-// written returns how many events of each kind of streams the log holds after a position. It fails the test for each that the list
-// of kinds does not know.
+// written returns how many events of each kind of streams the log holds after a position. It fails the test for each
+// that the list of kinds does not know.
 func (w *world) written(t *testing.T, after eventstore.Position) map[string]int {
 	t.Helper()
 	kinds := map[string]int{}
@@ -38,8 +38,8 @@ func (w *world) written(t *testing.T, after eventstore.Position) map[string]int 
 	return kinds
 }
 
-// everyKindWritten fails the test for each kind of streams that routes write and these have not: then a table of operations
-// lacks an aggregate.
+// everyKindWritten fails the test for each kind of streams that routes write and these have not: then a table of
+// operations lacks an aggregate.
 func everyKindWritten(t *testing.T, kinds map[string]int) {
 	t.Helper()
 	for _, k := range stream.Kinds() {

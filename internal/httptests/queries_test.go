@@ -44,7 +44,7 @@ func TestQueryRules(t *testing.T) {
 	}
 	add("listTabs", "invalid_status", true, "status=open", "status=PAID")
 	add("listTabs", "invalid_after", true, "after="+malformed["very long"])
-	add("listTabs", "invalid_after", false, "after=%00", "after=T1.1", "after=..%2f", "after="+malformed["Korean"])
+	add("listTabs", "invalid_after", false, "after=%00", "after=T1.1", "after=2024", "status=OPEN&after=t2.1", "status=CLOSED&after=20241201030000000.t2.1", "after=..%2f", "after="+malformed["Korean"])
 	add("listTabs", "invalid_limit", true, "limit=0", "limit=-1", "limit=1001", "limit=1.5", "limit=ten")
 	for _, op := range []string{"listProducts", "listTables", "listDevices"} {
 		add(op, "invalid_after", true, "after="+malformed["very long"])
@@ -62,7 +62,8 @@ func TestQueryRules(t *testing.T) {
 		products:        {"term=WEEK&start=2024-12-02", "term=MONTH&start=2024-02-01&limit=2000", "term=DAY&start=2024-02-29&sort=COUNT&category=%ED%8C%8C", "term=DAY&start=9999-12-30"},
 		sales:           {"term=WEEK&from=2024-12-02&to=2024-12-03", "term=MONTH&from=2024-01-01&to=2025-01-01", "term=DAY&from=2020-01-01&to=2023-04-15"},
 		"getSettlement": {"term=DAY&start=2024-12-14", "term=MONTH&start=2024-12-15"},
-		"listTabs":      {"", "status=OPEN", "status=CLOSED&limit=1000", "after=t2.1&limit=1"},
+		"listTabs": {"", "status=OPEN", "status=CLOSED&limit=1000", "after=t2.1&limit=1", "after=20241201030000000.t2.1",
+			"status=OPEN&after=20241201030000000.t2.1", "status=CLOSED&after=20241201.20241201030000000.t2.1"},
 	} {
 		for _, query := range queries {
 			r.do(t, at15.of(op).asking(query)).want(t, http.StatusOK, "")

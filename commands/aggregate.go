@@ -66,7 +66,8 @@ func newAggregate[S, C any, E event.Stored](
 	}
 	folded := cache.New[string, *foldedStream[S]](bytesMax)
 	a := &aggregate[S, C, E]{
-		decider: decider, log: keys.log, keys: keys, others: s.others, folded: folded, bytes: bytes, held: map[string]*foldedStream[S]{},
+		decider: decider, log: keys.log, keys: keys, others: s.others, folded: folded, bytes: bytes,
+		held: map[string]*foldedStream[S]{},
 	}
 	s.caches = append(s.caches, keptCache{name, folded, bytesMax})
 	s.tellers[category] = a.tell
@@ -199,7 +200,8 @@ func (a *aggregate[S, C, E]) load(ctx context.Context, name string) (S, error) {
 	return a.look(ctx, name, func(s *foldedStream[S]) bool { return a.others.none() || s.read > asked })
 }
 
-// late returns a stream's state as this process has made it, and as others had made it at some moment of the last lateMax.
+// late returns a stream's state as this process has made it, and as others had made it at some moment of the last
+// lateMax.
 func (a *aggregate[S, C, E]) late(ctx context.Context, name string) (S, error) {
 	asked := a.others.tick()
 	return a.look(ctx, name, func(s *foldedStream[S]) bool { return a.others.followed(s.read) || s.read > asked })
@@ -219,8 +221,8 @@ func (a *aggregate[S, C, E]) look(ctx context.Context, name string, do func(*fol
 	return s.state, err
 }
 
-// tell folds an event of a stream that is kept, if it is the next. It waits for nobody: a stream that is held is read by
-// its next holder.
+// tell folds an event of a stream that is kept, if it is the next. It waits for nobody: a stream that is held is read
+// by its next holder.
 func (a *aggregate[S, C, E]) tell(e eventstore.Event) {
 	s := a.use(e.Stream, false)
 	if s == nil {

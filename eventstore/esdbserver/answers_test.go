@@ -20,7 +20,26 @@ import (
 )
 
 // These tests hold the server to what EventStoreDB 24.10 was seen to answer, word for word where clients have nothing else
-// to go by.
+// to go by:
+//
+//	an append of 1,048,576 bytes or more     TestAnswerToTooLargeAnAppend
+//	2,000, 5,000, 10,000 small events        TestAnswerToManySmallEvents
+//	an append of no events                   TestAnswerToAnAppendOfNothing
+//	"any" with an id that the stream holds   TestAnswerToAnIdThatTheStreamHolds
+//	an empty type, an empty stream name      TestAnswerToEmptyNames
+//	a stream with count 0, or from its end   TestAnswersToReadsOfNothing
+//	$all either way from beyond the end,
+//	  from inside a record, or with a
+//	  prepare position above the commit's    TestAnswersToPositions
+//	a subscription from inside a record      TestAnswersToPositions
+//	a subscription from beyond the end       TestAnswerToASubscriptionBeyondTheEnd
+//	the deletion of a missing stream         TestAnswerToTheDeletionOfAMissingStream
+//	a deleted stream, $maxCount              TestAnswersToStreamsThatLostTheirBeginning, TestDeletedStreamBeginsAnew
+//	a tombstoned stream                      TestAnswersToATombstonedStream
+//	a version with a suffix                  TestAnswerWithTheVersion
+//	what has no exception trailer            TestAnswersWithoutAnException
+//
+// How the server fails, and what becomes of that, is listed in package kurrent's failures_test.go.
 
 // raw speaks the protocol as no careful client would.
 type raw struct {

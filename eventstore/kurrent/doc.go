@@ -19,13 +19,14 @@
 // context.DeadlineExceeded. Why there is no connection is logged once with what to do, again when the cause changes,
 // and when it is over.
 //
-// A link on which nothing comes for a second while calls wait is asked something small, and given up if nothing comes for
-// as long again. A server that is merely slow with a call answers that. gRPC's keep-alive cannot be switched off, and
-// finds a silent connection that nobody waits for.
+// A link on which nothing comes for a second while calls wait is asked something small, and given up if nothing comes
+// for as long again. A server that is merely slow with a call answers that; where many calls wait, it is asked over a
+// connection of its own. gRPC's keep-alive cannot be switched off, and finds a silent connection that nobody waits for.
 //
 // # Reads and the leader
 //
-// Of a cluster, the leader is used, and waited for, unless nodePreference says otherwise. An address of one node is used
+// Of a cluster, the leader is used, and waited for, unless nodePreference says otherwise. Then the nodes that may be used are
+// asked at once, and one that is preferred is left for another if it does not answer. An address of one node is used
 // whatever that node is; asked for what only the leader may do, it names the leader, and the library goes there and
 // stays.
 //
@@ -64,8 +65,8 @@
 // # The head
 //
 // Behind the last event of this log may stand a million of the server's own and of other applications. What was looked
-// at once is not looked at again: the store remembers up to where there is nothing of this log. What is more than a
-// few events back is searched for once, for all who ask: by the server, forward from what is known, or if nothing is
+// at once is not looked at again: the store remembers up to where there is nothing of this log. What is not among the
+// last 16 events is searched for once, for all who ask: by the server, forward from what is known, or if nothing is
 // known, backward on this side. At tells where to begin, which projections ask
 // about their checkpoints.
 //

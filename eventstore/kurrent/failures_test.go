@@ -46,8 +46,9 @@ import (
 //	an ingress answers in its place        TestAnIngressesWordIsNotTheServers
 //	it is far away                         TestFarAway
 //
-// What it answers to each call is held by esdbserver's own tests, TestAnswer…; what the whole program makes of a server
-// that is gone, or far behind others' events, by package internal/e2e.
+// What it answers to each call is held by esdbserver's own tests, TestAnswer…. What the whole program makes of it, by those
+// of internal/e2e: TestTheEventStoreIsGone, TestTheEventStoreHangs, TestTheEventStoreIsFarAway, TestAStartWithoutTheEventStore,
+// TestARestartBehindOthersEvents (and after a scavenge), TestHostileEventStore.
 
 // soonMax bounds what takes a second or two, on a busy machine with the race detector. The times themselves are logged.
 const soonMax = 15 * time.Second

@@ -380,6 +380,7 @@ func TestTenLeaderKillsLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	settles(t, goroutines+4, 1)
+	t.Logf("%d goroutines before, %d afterwards", goroutines, runtime.NumGoroutine())
 	t.Logf("%d lines over ten kills", told.Count("\n"))
 	if told.Count("level=INFO") > 11 || told.Count("level=WARN") > 20 {
 		t.Errorf("it was said:\n%s", &told)

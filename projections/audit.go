@@ -58,10 +58,11 @@ func Audit(ctx context.Context, log eventstore.Store, sink Sink, storeID string,
 	if err != nil {
 		return report, err
 	}
-	stores, err := auditedStores(ctx, log, storeID)
+	stores, strange, err := auditedStores(ctx, log, storeID)
 	if err != nil {
 		return report, err
 	}
+	report.Differences = append(report.Differences, strange...)
 	audited := 0
 	for _, group := range auditGroups(log, stores, closed) {
 		sums := map[string]*auditSums{}
@@ -134,25 +135,37 @@ func (d digests) forget(storeID string) {
 	maps.DeleteFunc(d.partitions, func(partition string, _ uint64) bool { return strings.HasPrefix(partition, storeID+"|") })
 }
 
-// auditedStores lists the stores from the log itself, in the order of their opening.
-func auditedStores(ctx context.Context, log eventstore.Store, storeID string) ([]store.Opened, error) {
-	var stores []store.Opened
+// auditedStores lists the stores from the log itself, in the order of their opening. What is said to open a store and does
+// not is named.
+func auditedStores(ctx context.Context, log eventstore.Store, storeID string) (stores []store.Opened, strange []string, err error) {
 	for e, err := range log.ReadAll(ctx, eventstore.LogRead{Filter: eventstore.Filter{Types: []string{"store.opened.v1"}}}) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		decoded, err := store.Catalog.Decode(e.Type, e.Data)
-		if err != nil {
-			return nil, err
-		}
-		if opened := decoded.(store.Opened); storeID == "" || opened.StoreID == storeID {
+		opened, err := openedBy(e)
+		switch {
+		case err != nil && storeID == "":
+			strange = append(strange, fmt.Sprintf("stream %s revision %d: %v", e.Stream, e.Revision, err))
+		case err == nil && (storeID == "" || opened.StoreID == storeID):
 			stores = append(stores, opened)
 		}
 	}
 	if storeID != "" && len(stores) == 0 {
-		return nil, fmt.Errorf("there is no store %s", storeID)
+		return nil, nil, fmt.Errorf("there is no store %s", storeID)
 	}
-	return stores, nil
+	return stores, strange, nil
+}
+
+func openedBy(e eventstore.Event) (opened store.Opened, err error) {
+	decoded, err := store.Catalog.Decode(e.Type, e.Data)
+	if err != nil {
+		return opened, err
+	}
+	opened = decoded.(store.Opened)
+	if e.Stream != stream.Store(opened.StoreID) || e.Revision != 0 {
+		err = fmt.Errorf("an event of type %s, and not the opening of that store", e.Type)
+	}
+	return opened, err
 }
 
 // auditSums are one store's counters as its orders and payments make them.

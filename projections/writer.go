@@ -148,10 +148,10 @@ func (w *writer) add(fold Fold, e eventstore.Event, left leftOut) error {
 	return nil
 }
 
-// changes returns what a fold comes to. A sum that overflows is a poisonError.
+// changes returns what a fold comes to. A sum that overflows is a poisonError, and so is a name that no sink takes.
 func (w *writer) changes(ctx context.Context, fold Fold) ([]Change, error) {
 	changes, err := fold.Changes(ctx, w.readRows)
-	if errors.Is(err, ErrOverflow) {
+	if errors.Is(err, ErrOverflow) || errors.Is(err, ErrInvalid) {
 		err = &poisonError{err}
 	}
 	return changes, err

@@ -41,7 +41,8 @@
 //
 // A stream that was truncated ($maxCount, $maxAge, $tb), or deleted and written to again, begins at a revision above 0:
 // reading it from its start is a Corruption that names both, as is a tombstoned stream. A stream that was deleted and
-// not written to since cannot be told from one that never was, until it is written to.
+// not written to since cannot be told from one that never was, until it is written to. Meddled names the streams to which
+// something of that kind was done.
 //
 // # A log that goes back
 //

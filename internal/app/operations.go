@@ -230,6 +230,12 @@ func (v *verification) run(ctx context.Context) (_ Verified, err error) {
 		v.Reports[i], err = projections.Verify(ctx, log, sink, scratch, v.models[i], v.app.log, progress)
 		return err
 	})
+	streams := newStreamCheck()
+	if _, embedded := v.app.Store.(*embeddedlog.Log); !embedded && v.storeID == "" {
+		works = append(works, func(ctx context.Context, log eventstore.Store) error {
+			return streams.run(ctx, log, v.app.Store, v.progress)
+		})
+	}
 	var audit projections.AuditReport
 	works = append(works, func(ctx context.Context, log eventstore.Store) (err error) {
 		audit, err = projections.Audit(ctx, log, v.app.sinkOf[projections.Counters.Name], v.storeID, labelled(v.progress, "audit"))
@@ -242,6 +248,10 @@ func (v *verification) run(ctx context.Context) (_ Verified, err error) {
 	if err := projections.Together(ctx, v.app.Store, works...); err != nil {
 		return v.Verified, err
 	}
+	if streams.entries > 0 {
+		v.Entries = streams.entries
+	}
+	v.Differences = append(v.Differences, streams.differences()...)
 	v.Position, v.Tabs, v.LeftOut = audit.Position, audit.Tabs, audit.LeftOut
 	return v.Verified, v.sumUp(ctx, audit)
 }

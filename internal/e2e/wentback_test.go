@@ -17,6 +17,8 @@ import (
 	"daybook/eventstore"
 	embeddedlog "daybook/eventstore/embedded"
 	"daybook/eventstore/esdbserver"
+	"daybook/projections"
+	embeddedsink "daybook/projections/embedded"
 )
 
 // logServer serves a log over EventStoreDB's protocol, at one address whatever happens to its directory: it is stopped,
@@ -241,4 +243,61 @@ func (in *installation) awaitTakes(r *restaurant) {
 		}
 		return errSays(answer.String())
 	})
+}
+
+// insideRecords moves the checkpoints of all read models to where no record of the log begins, as those of a newer log are
+// in an older copy that has grown past them.
+func (in *installation) insideRecords() {
+	in.t.Helper()
+	sink, err := embeddedsink.Open(embeddedsink.Options{Dir: filepath.Join(in.data, "read")})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	ctx := context.Background()
+	for _, model := range projections.Models {
+		target := model.Target(1)
+		at, err := sink.Checkpoint(ctx, target)
+		if err != nil || at.Position.IsZero() {
+			in.t.Fatalf("%s stands at %v, %v", model.Name, at, err)
+		}
+		to := at
+		to.Position.Commit, to.Position.Prepare, to.Event = at.Position.Commit+1, at.Position.Prepare+1, uuid.New()
+		if err := sink.Apply(ctx, target, projections.Batch{From: at, To: to}); err != nil {
+			in.t.Fatal(err)
+		}
+	}
+	if err := sink.Close(); err != nil {
+		in.t.Fatal(err)
+	}
+}
+
+// TestACheckpointInsideARecord: commands say what is wrong and what helps, and that helps; a server helps itself.
+func TestACheckpointInsideARecord(t *testing.T) {
+	l := serveLog(t)
+	in := install(t, l.env()...)
+	in.sell(t)
+	l.others(20, "billing-1")
+	in.insideRecords()
+	in.refused([]string{"verify"}, olderCopy, "daybook rebuild")
+	if out := in.succeed("rebuild"); !strings.Contains(out, "kept") {
+		t.Errorf("rebuild: %s", out)
+	}
+	in.verify()
+
+	in = install(t, l.env()...)
+	s := in.serve()
+	in.awaitReady()
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	in.verify()
+	l.others(20, "billing-2")
+	in.insideRecords()
+	s = in.serve()
+	in.awaitReady()
+	if !strings.Contains(s.said.String(), olderCopy) {
+		t.Errorf("the server says nothing of it:\n%s", s.said)
+	}
+	s.stop()
+	in.verify()
 }

@@ -35,11 +35,16 @@ type importSalesCmd struct {
 // it little.
 const importGCPercent = 60
 
+// importCacheBytes is what all caches may hold while the program does an import itself: half of what a server has. What
+// an import writes it reads once, to count it.
+const importCacheBytes = 160 << 20
+
 func (c *importSalesCmd) Run(p *program) error {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(importGCPercent))
 	}
 	config := c.config(p.log)
+	config.CacheBytes = importCacheBytes
 	if !config.LocalSignIn {
 		return errNoLocalSignIn
 	}

@@ -28,7 +28,7 @@ type cli struct {
 	Verify      verifyCmd      `cmd:"" help:"Compare counters, tables and a fresh fold of the log, and check the log itself."`
 	Generations generationsCmd `cmd:"" help:"Generations of read models, those that are kept included: list, compare, drop."`
 	Parked      parkedCmd      `cmd:"" help:"Streams that a read model stopped at an event it cannot fold: list, retry, skip."`
-	CopyLog     copyLogCmd     `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared at the end."`
+	CopyLog     copyLogCmd     `cmd:"" help:"Copy the embedded log into KurrentDB: order and event ids kept, resumable, compared event by event."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL to the current schema."`
 	Bench       benchCmd       `cmd:"" help:"Measure this machine and this build beside SQL and beside a nightly batch; starts PostgreSQL and Redis of its own."`
 	LogLevel    slog.Level     `default:"INFO" env:"DAYBOOK_LOG_LEVEL" help:"DEBUG, INFO, WARN or ERROR."`

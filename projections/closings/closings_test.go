@@ -240,6 +240,29 @@ func TestCatalogIsTheTabs(t *testing.T) {
 			t.Errorf("%s: %v, %v (-want +got)\n%s", name, err, wantErr, diff)
 		}
 	}
+	data, err := event.Encode(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := closings.Catalog.Decode(tab.ClosedType, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := fmt.Sprint(first)
+	for n := range 20 { // what was read stays as it was, whatever is read after it
+		other := whole
+		other.Lines = []tab.Sold{{ProductID: fmt.Sprint(n), Name: "other", Category: "other", Quantity: 7, Amount: 7}}
+		other.Payments = []tab.Tender{{Method: tab.Card, CardCompany: "other", Amount: 7, Fee: 7}}
+		if data, err = event.Encode(other); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := closings.Catalog.Decode(tab.ClosedType, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(first); got != kept {
+		t.Errorf("what was read became %s, it was %s", got, kept)
+	}
 	for _, damaged := range []string{"", "null", "{", "[]"} {
 		if e, err := closings.Catalog.Decode(tab.ClosedType, []byte(damaged)); err == nil || e != nil {
 			t.Errorf("%q is read as %v", damaged, e)

@@ -20,6 +20,8 @@ type Generation struct {
 	Position   eventstore.Position `json:"position"`
 	// Problem says why it is not of this log, or that it knows more than the log does and is kept; "" if it is well.
 	Problem string `json:"problem"`
+	// Kept says that it knows more than the log does: no rebuild drops it.
+	Kept bool `json:"kept"`
 }
 
 // ListGenerations returns the generations of a read model and of its earlier versions, each version's ascending.
@@ -48,7 +50,7 @@ func listGenerations(ctx context.Context, store eventstore.Store, sink Sink, mod
 			Model: model.Name, Version: model.Version, Sink: sink.Name(), Generation: g, Served: g == exist.Active, Position: at.Position,
 		}
 		if err != nil {
-			of.Problem = err.Error()
+			of.Problem, of.Kept = err.Error(), errors.Is(err, ErrOlder)
 		}
 		all = append(all, of)
 	}

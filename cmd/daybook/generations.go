@@ -30,6 +30,9 @@ func (c *generationsListCmd) Run(p *program) error {
 		if g.Served {
 			state = "served"
 		}
+		if g.Kept {
+			state += ", kept"
+		}
 		fmt.Fprintf(p.out, "%s\tversion %d\t%d\t%s\tposition %s\t%s\n", g.Model, g.Version, g.Generation, state, g.Position, g.Problem)
 	}
 	return nil

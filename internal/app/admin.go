@@ -122,6 +122,9 @@ func Perform(ctx context.Context, config Config, op Operation, args any, file io
 	if err != nil {
 		return nil, err
 	}
+	if err := config.lacksLog(op); err != nil {
+		return nil, err
+	}
 	a, err := Open(config)
 	if errors.Is(err, embeddedlog.ErrInUse) || errors.Is(err, embeddedsink.ErrInUse) {
 		return performThere(ctx, config, op, raw, file, progress, err)
@@ -134,6 +137,14 @@ func Perform(ctx context.Context, config Config, op Operation, args any, file io
 		return nil, err
 	}
 	return json.Marshal(result)
+}
+
+// lacksLog refuses to verify what is not there, instead of making it.
+func (c Config) lacksLog(op Operation) error {
+	if _, err := os.Stat(c.Data); op.Name != Verify.Name || c.EventStore != "" || !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("DAYBOOK_DATA (--data): there is no directory %s", c.Data)
 }
 
 // performThere has the server that has the installation open do it.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -78,4 +79,13 @@ func TestVerifyNamesStreamsThatWereMeddledWith(t *testing.T) {
 		fmt.Sprintf("stream store-billing revision %d", opened),
 		"stream store-"+f.r.storeID+", revision 1",
 	)
+}
+
+// TestVerifyOfNothing: a directory that is not there, as after a slip of the pen, does not agree with anything.
+func TestVerifyOfNothing(t *testing.T) {
+	in := install(t)
+	in.refused([]string{"verify"}, "there is no directory", in.data)
+	if _, err := os.Stat(in.data); !os.IsNotExist(err) {
+		t.Errorf("%s was made: %v", in.data, err)
+	}
 }

@@ -45,7 +45,7 @@ func TestRefusesDirectories(t *testing.T) {
 	})
 	t.Run("newer read models", func(t *testing.T) {
 		in := install(t)
-		in.verify()
+		in.succeed("rebuild")
 		mark := map[string]int{"Format": 99}
 		if err := pebblefs.SaveMark(vfs.Default, filepath.Join(in.data, "read"), "daybook-read-models", mark); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestRefusesDirectories(t *testing.T) {
 	t.Run("newer PostgreSQL", func(t *testing.T) {
 		url := services.Postgres(t)
 		in := install(t, "DAYBOOK_POSTGRES="+url)
-		in.verify()
+		in.succeed("rebuild")
 		query(t, url, "INSERT INTO daybook_migrations (version_id, is_applied) VALUES (99999, true)")
 		in.refused([]string{"verify"}, "newer")
 	})

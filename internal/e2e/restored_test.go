@@ -134,7 +134,7 @@ func (r *restored) refusedEverywhere(file *salesFile) {
 // keptAndDropped looks at what is kept of the newer log, and deletes it.
 func (r *restored) keptAndDropped() {
 	r.Helper()
-	kept := func() int { return strings.Count(r.in.succeed("generations", "list"), olderCopy) }
+	kept := func() int { return strings.Count(r.in.succeed("generations", "list"), ", kept\t") }
 	before := kept()
 	if out := r.in.succeed("generations", "compare", "counters", "1"); before == 0 || !strings.Contains(out, "|DAY|") || !strings.Contains(out, " gross: served ") {
 		r.Errorf("%d generations are kept; the counters of one differ in:\n%s", before, out)

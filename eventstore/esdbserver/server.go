@@ -62,7 +62,7 @@ func New(store eventstore.Indexed, options Options) *Server {
 // Serve answers calls on a listener until the context ends, then drops subscriptions, lets other calls end for up to a
 // second, closes the listener and returns nil. It may be called again with another listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	if err := s.checkExposure(listener.Addr()); err != nil {
+	if err := s.Admits(listener.Addr()); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	node := &node{Server: s, address: listener.Addr().String(), stopping: make(chan struct{})}
@@ -103,7 +103,8 @@ func stopWithGrace(server *grpc.Server) {
 	}
 }
 
-func (s *Server) checkExposure(address net.Addr) error {
+// Admits returns ErrExposed if Serve would refuse a listener at an address.
+func (s *Server) Admits(address net.Addr) error {
 	tcp, ok := address.(*net.TCPAddr)
 	if !ok || tcp.IP.IsLoopback() || s.options.TLS != nil && len(s.options.Users) > 0 {
 		return nil

@@ -31,7 +31,8 @@ type Server struct {
 	listener net.Listener
 	admin    *adminServer
 	esdb     net.Listener // nil: the log is not offered
-	esdbRead bool         // to be read only
+	offer    *esdbserver.Server
+	esdbRead bool // to be read only
 	echo     *echo.Echo
 	draining chan struct{} // closed when it begins to stop
 }
@@ -85,13 +86,19 @@ func (a *App) countConnections(l *httpapi.Connections) {
 // OfferLog also serves the embedded log over EventStoreDB's protocol, on loopback, so that its clients and tools can look
 // into it, and, if it is to be written, another Daybook can keep its log there.
 func (s *Server) OfferLog(address string, writable bool) (string, error) {
-	if _, embedded := s.Store.(*embeddedlog.Log); !embedded {
+	log, embedded := s.Store.(*embeddedlog.Log)
+	if !embedded {
 		return "", errors.New("--esdb-listen: only an embedded log can be offered")
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("--esdb-listen: %w", err)
 	}
+	offer := esdbserver.New(log, esdbserver.Options{ReadOnly: !writable, Logger: s.log})
+	if err := offer.Admits(listener.Addr()); err != nil {
+		return "", fmt.Errorf("--esdb-listen: %w", errors.Join(err, listener.Close()))
+	}
+	s.offer = offer
 	s.esdb, s.esdbRead = netutil.LimitListener(listener, esdbConnectionsMax), !writable // others wait for one to end
 	if writable {
 		s.Commands.Share()
@@ -112,10 +119,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		return httpapi.Serve(ctx, httpapi.Server(s.echo, s.log), s.listener)
 	})
 	group.Go(func() error { return s.admin.serve(ctx) })
-	if log, embedded := s.Store.(*embeddedlog.Log); s.esdb != nil && embedded {
-		group.Go(func() error {
-			return esdbserver.New(log, esdbserver.Options{ReadOnly: s.esdbRead, Logger: s.log}).Serve(ctx, s.esdb)
-		})
+	if s.esdb != nil {
+		group.Go(func() error { return s.offer.Serve(ctx, s.esdb) })
 	}
 	if s.Config.EventStore != "" || s.esdb != nil && !s.esdbRead { // others append to the log, too
 		group.Go(func() error {

@@ -99,14 +99,19 @@ func TestRefusesSettings(t *testing.T) {
 		{"", append(here, "--trusted-proxies", "0.0.0.0/0"), []string{"--trusted-proxies", "0.0.0.0/0"}},
 		{"DAYBOOK_ADDR=", []string{"serve"}, []string{"DAYBOOK_ADDR", "empty"}},
 		{"", []string{"serve", "--addr", ""}, []string{"--addr", "empty"}},
+		{"", append(here, "--esdb-listen", "0.0.0.0:0"), []string{"--esdb-listen", "beyond this machine"}},
 		{"", append(here, "--esdb-writable"), []string{"--esdb-writable", "--esdb-listen"}},
 		{"DAYBOOK_ESDB_LISTEN=", append(here, "--esdb-writable"), []string{"--esdb-writable", "DAYBOOK_ESDB_LISTEN"}},
 		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"token", "owner", "--subject", "anna"}, []string{"sign-in"}},
 		{"DAYBOOK_LOCAL_SIGN_IN=false", []string{"import", "sales", "-", "--new-store", "Cafe", "--owner", "anna"}, []string{"sign-in"}},
 	} {
 		in := install(t, c.env)
-		if o := in.refused(c.args, c.words...); strings.Contains(o.stdout+o.stderr, secret) {
+		o := in.refused(c.args, c.words...)
+		if strings.Contains(o.stdout+o.stderr, secret) {
 			t.Errorf("%s: the secret is repeated:\n%s", c.env, o.stderr)
+		}
+		if strings.Contains(o.stderr, "Daybook serves") {
+			t.Errorf("%v: it says that it serves:\n%s", c.args, o.stderr)
 		}
 	}
 	for _, args := range [][]string{{"serve", "--port", "1"}, {"fly"}, {"import", "sales", "x.csv", "--owner", "anna"}} {

@@ -24,6 +24,9 @@ func notTheServer(err error) bool {
 		strings.Contains(err.Error(), "received unexpected content-type")
 }
 
+// closes is the advice on what takes a connection and says nothing: a balancer whose server is down, or a server of TLS.
+const closes = "what listens there closes the connection: see whether a server runs behind it, check the port, or say tls=true"
+
 // advices says what to do about causes, in the order in which they are looked for. Most causes are known by the text
 // of gRPC and of the operating system only.
 var advices = []struct{ text, advice string }{
@@ -39,6 +42,9 @@ var advices = []struct{ text, advice string }{
 	{"authentication handshake failed", "check the port and whether the server speaks TLS there"},
 	{"unexpected HTTP status code", "something before the server answers, an ingress or a proxy: see whether it reaches the server"},
 	{"unexpected content-type", "something before the server answers, an ingress or a proxy: see whether it reaches the server"},
+	{"server preface: EOF", closes},
+	{"broken pipe", closes},
+	{"connection reset", closes},
 	{"server preface", "what listens there does not speak EventStoreDB's protocol without TLS: check the port, or say tls=true"},
 	{"http2:", "what listens there does not speak EventStoreDB's protocol without TLS: check the port, or say tls=true"},
 	{"frame", "what listens there does not speak EventStoreDB's protocol without TLS: check the port, or say tls=true"},
@@ -60,8 +66,9 @@ func adviceOn(err error) string {
 	return "see the server's log"
 }
 
-// report tells the operator of an attempt to connect: what is wrong, once for each cause, and that it is over. A link that
-// was given up for its silence is reported too. An error without a link is the trouble of those who wait for one.
+// report tells the operator of an attempt to connect: what is wrong, once for each cause in an outage, and that it is
+// over. A link that was given up for its silence is reported too. An error without a link is the trouble of those who
+// wait for one.
 func (s *Store) report(l *link, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,12 +76,12 @@ func (s *Store) report(l *link, err error) {
 	switch {
 	case err != nil && s.life.Err() != nil:
 	case err != nil:
-		if advice := adviceOn(err); advice != s.advised {
-			s.advised = advice
+		if advice := adviceOn(err); !s.advised[advice] {
+			s.advised[advice] = true
 			s.logger.Warn("event store: cannot be used", "address", s.place, "cause", err.Error(), "advice", advice)
 		}
-	case s.advised != "":
-		s.advised = ""
+	case len(s.advised) > 0:
+		clear(s.advised)
 		s.logger.Info("event store: back", "address", l.address, "server", l.version.String())
 	case s.connected != l.address:
 		s.logger.Info("event store: connected", "address", l.address, "server", l.version.String())

@@ -51,11 +51,11 @@ type Store struct {
 	known     extent
 	history   uint64
 	last      witness
-	searching *search // nil: none is under way
-	trouble   error   // why the last attempt failed, nil: it did not
-	advised   string  // on the trouble that was reported last, "" when it is over
-	connected string  // address of the last connection
-	dialPause backoff // this and nextDial belong to the attempt that is under way
+	searching *search         // nil: none is under way
+	trouble   error           // why the last attempt failed, nil: it did not
+	advised   map[string]bool // in this outage; empty when it is over
+	connected string          // address of the last connection
+	dialPause backoff         // this and nextDial belong to the attempt that is under way
 	nextDial  time.Time
 }
 
@@ -70,7 +70,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		url: o.URL, place: hosts(o.URL), prefixes: slices.Clone(o.Prefixes), logger: o.Logger, patience: cmp.Or(o.Patience, 30*time.Second),
-		onBack: o.WentBack, dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
+		advised: map[string]bool{}, onBack: o.WentBack, dialPause: backoff{first: dialPauseFirst, max: dialPauseMax},
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.NewTextHandler(io.Discard, nil))

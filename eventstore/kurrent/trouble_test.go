@@ -117,6 +117,28 @@ func TestTheReasonIsToldAtOnce(t *testing.T) {
 	}
 }
 
+// TestADeadServerBehindABalancer: what takes connections and closes them in one way and another is one cause.
+func TestADeadServerBehindABalancer(t *testing.T) {
+	var taken atomic.Int64
+	balancer, _ := listening(t, "", func(conn net.Conn) {
+		if taken.Add(1)%2 == 0 {
+			_, _ = conn.Read(make([]byte, 100))
+			_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+		}
+	})
+	var told logtest.Lines
+	store := open(t, kurrent.Options{URL: "esdb://" + balancer + "?tls=false", Logger: told.Logger(slog.LevelInfo)})
+	for ctx := within(t, 30*time.Second); taken.Load() < 8 && ctx.Err() == nil; {
+		if _, err := store.Head(ctx); !errors.Is(err, eventstore.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}
+	says(t, &told, "whether a server runs behind it", 0)
+	if n := told.Count("level=WARN"); n != 1 {
+		t.Errorf("it is said %d times:\n%s", n, &told)
+	}
+}
+
 func TestAnOutageIsToldOnceAndItsEnd(t *testing.T) {
 	server := newServer(t, esdbserver.Options{})
 	var told logtest.Lines

@@ -62,7 +62,8 @@ bench: services build ## run the benchmarks at a small scale, in about two minut
 
 # What the compiler optimises the server for: it inlines more where this profile says that the time goes.
 .PHONY: profile
-profile: services build ## measure cmd/daybook/default.pgo again, in about three minutes
+profile: services ## measure cmd/daybook/default.pgo again, in about three minutes
+	go build -trimpath -o bin/ ./cmd/daybook # so that the profile names no directory of this machine
 	bin/daybook bench rebuild append live query --scale 0.1 --runs 3 --cpuprofile cmd/daybook/default.pgo
 
 .PHONY: lint
